@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
--- The four roles, made once by a superuser before the first migration.
+-- The roles, made once by a superuser before the first migration.
 -- Run again at any time: it changes nothing that is right already.
 --
 -- ventus_owner owns the schema and cannot log in; the three daemons log in as
@@ -13,6 +13,10 @@ BEGIN
 	IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'ventus_owner') THEN
 		CREATE ROLE ventus_owner NOLOGIN;
 	END IF;
+	IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'ventus_queue') THEN
+		CREATE ROLE ventus_queue NOLOGIN;
+	END IF;
+	GRANT ventus_queue TO ventus_owner;	-- the owner gives it one function
 	FOREACH r IN ARRAY ARRAY['ventus_api', 'ventus_proxy', 'ventus_reaper'] LOOP
 		IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = r) THEN
 			EXECUTE format('CREATE ROLE %I LOGIN', r);

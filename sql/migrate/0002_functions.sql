@@ -317,6 +317,9 @@ AS $$
 $$;
 
 -- Sessions past their deadline; each is moved to EXPIRED.
+--
+-- Here and below, what moves several sessions in one transaction skips locked ones:
+-- it holds audit heads already, so waiting for a row could deadlock with a release.
 CREATE FUNCTION ventus.session_expire(p_region text, p_actor ventus.actor)
 RETURNS SETOF ventus.session
 LANGUAGE sql SECURITY DEFINER SET search_path = ''
@@ -340,7 +343,7 @@ AS $$
 	  FROM (SELECT id, region, runtime_kind FROM ventus.session
 	         WHERE status = 'QUEUED'
 	           AND created_at <= clock_timestamp() - make_interval(secs => p_queue_timeout)
-	         ORDER BY created_at LIMIT 500) due,
+	         ORDER BY created_at LIMIT 500 FOR NO KEY UPDATE SKIP LOCKED) due,
 	       LATERAL ventus.session_move(NULL, due.id, 'fail', ROW(
 	           CASE WHEN due.region || '/' || due.runtime_kind = ANY (p_regions)
 	                THEN 'queue_timeout' ELSE 'region_unavailable' END,
@@ -435,16 +438,35 @@ DECLARE
 BEGIN
 	FOR dead IN SELECT i.id FROM ventus.cdpd_instance i
 	             WHERE i.lease_until < clock_timestamp() FOR UPDATE SKIP LOCKED LOOP
-		PERFORM ventus.cdp_client_close(c.id, 'cdp_disconnect', p_actor)
-		   FROM ventus.cdp_client c WHERE c.instance_id = dead;
-		DELETE FROM ventus.cdpd_instance i WHERE i.id = dead;
+		PERFORM ventus.cdp_client_close(l.id, 'cdp_disconnect', p_actor)
+		   FROM (SELECT c.id FROM ventus.cdp_client c
+		           JOIN ventus.session s ON s.id = c.session_id
+		          WHERE c.instance_id = dead
+		            FOR NO KEY UPDATE OF s SKIP LOCKED) l;
+		DELETE FROM ventus.cdpd_instance i
+		 WHERE i.id = dead
+		   AND NOT EXISTS (SELECT FROM ventus.cdp_client c WHERE c.instance_id = dead);
 		n := n + 1;
 	END LOOP;
 	RETURN n;
 END
 $$;
 
--- Who a key is. Also notes its use, at most once a minute.
+-- Place in the region's queue, 1 is next; NULL when the session is not QUEUED. Owned
+-- by ventus_queue, the one role whose reach is every workspace's queue and nothing
+-- else of them: a position is a count over all tenants.
+CREATE FUNCTION ventus.queue_position(p_session text) RETURNS bigint
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ''
+AS $$
+	SELECT (SELECT count(*) FROM ventus.session b
+	         WHERE b.status = 'QUEUED' AND b.region = q.region
+	           AND b.runtime_kind = q.runtime_kind
+	           AND (b.created_at, b.id) <= (q.created_at, q.id))
+	  FROM ventus.session q
+	 WHERE q.id = p_session AND q.status = 'QUEUED';
+$$;
+
+-- Who a key is.
 CREATE FUNCTION ventus.api_key_find(p_id text)
 RETURNS TABLE (workspace_id text, role text, secret_sha256 bytea, revoked boolean,
     workspace_status text)
@@ -458,6 +480,7 @@ BEGIN
 END
 $$;
 
+-- Note a key's use, at most once a minute.
 CREATE FUNCTION ventus.api_key_touch(p_id text) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = ''
 AS $$

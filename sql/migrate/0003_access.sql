@@ -15,6 +15,8 @@ GRANT SELECT (workspace_id, key, session_id, payload_sha256, created_at)
 GRANT EXECUTE ON FUNCTION ventus.session_admit, ventus.session_move, ventus.api_key_find,
     ventus.api_key_touch TO ventus_api;
 
+GRANT EXECUTE ON FUNCTION ventus.queue_position TO ventus_api, ventus_reaper;
+
 -- ventus-cdpd: one door each way.
 GRANT SELECT (id, status, release_reason, error_code) ON ventus.session TO ventus_proxy;
 GRANT SELECT ON ventus.cdp_client TO ventus_proxy;
@@ -37,8 +39,16 @@ BEGIN
 	FOREACH t IN ARRAY ARRAY['session', 'session_event', 'idempotency', 'audit', 'audit_head'] LOOP
 		EXECUTE format('ALTER TABLE ventus.%I ENABLE ROW LEVEL SECURITY', t);
 		EXECUTE format('ALTER TABLE ventus.%I FORCE ROW LEVEL SECURITY', t);
-		EXECUTE format('CREATE POLICY %I ON ventus.%I USING (ventus.in_reach(workspace_id))'
-		    ' WITH CHECK (ventus.in_reach(workspace_id))', t || '_reach', t);
+		EXECUTE format('CREATE POLICY %I ON ventus.%I'
+		    ' TO ventus_owner, ventus_api, ventus_proxy, ventus_reaper'
+		    ' USING (ventus.in_reach(workspace_id)) WITH CHECK (ventus.in_reach(workspace_id))', t || '_reach', t);
 	END LOOP;
 END
 $$;
+
+GRANT USAGE, CREATE ON SCHEMA ventus TO ventus_queue;
+GRANT SELECT (id, status, region, runtime_kind, created_at) ON ventus.session TO ventus_queue;
+CREATE POLICY session_queue_count ON ventus.session FOR SELECT TO ventus_queue
+    USING (status = 'QUEUED');
+ALTER FUNCTION ventus.queue_position(text) OWNER TO ventus_queue;
+REVOKE CREATE ON SCHEMA ventus FROM ventus_queue;
