@@ -62,8 +62,8 @@ void	vs_db_free(struct vs_db *db);
 
 /*
  * Run one statement. 0 with *ret_res owned (may be NULL for VS_ROWS_NONE when
- * ret_res is NULL); VS_ENOENT when VS_ROWS_ONE found none; VS_EEXIST unique
- * violation, VS_ERACED serialization, deadlock or lock timeout, VS_EINVAL a check
+ * ret_res is NULL); VS_ENOENT when VS_ROWS_ONE found none or a foreign key points
+ * at nothing; VS_EEXIST unique violation, VS_ERACED serialization, deadlock or lock timeout, VS_EINVAL a check
  * or data exception, VS_EFORBIDDEN no privilege, VS_EDB not reachable,
  * VS_ETIMEDOUT statement timeout, VS_EDBBUG anything else.
  * workspace (may be NULL): what row-level security sees, for this statement only.
@@ -78,11 +78,15 @@ const char	*vs_db_errtext(const struct vs_db *db);
 int	vs_db_check_schema(struct vs_db *db) VS_MUST_USE;
 #define VS_SCHEMA_VERSION	3
 
-/* LISTEN on a channel, again after every reconnect. At most 4. */
+/* LISTEN on a channel, now (VS_EDB: later) and after every reconnect. At most 4. */
 int	vs_db_listen(struct vs_db *db, const char *channel) VS_MUST_USE;
 /* The socket to watch, or -1 while not connected; it changes with every reconnect. */
 int	vs_db_fd(const struct vs_db *db);
-/* Take what has arrived; fn is called per notification. VS_EDB: connection lost. */
+/*
+ * Take what has arrived; fn is called per notification. VS_EDB: connection lost; the
+ * next vs_db_run() connects. Call it after vs_db_run() too: what came with an answer
+ * does not make the socket readable again.
+ */
 int	vs_db_notifies(struct vs_db *db, void (*fn)(void *ctx, const char *channel,
 	    const char *payload), void *ctx) VS_MUST_USE;
 
