@@ -47,6 +47,12 @@ enum sess_status sess_status_parse(const char *text);	/* SESS_NO_STATUS: none su
 bool	sess_status_final(enum sess_status status);
 const char	*sess_event_text(enum sess_event event);
 
+/*
+ * Has a session in this status reached the other one, or passed it? Every final
+ * status has passed all others.
+ */
+bool	sess_status_reached(enum sess_status now, enum sess_status wanted);
+
 /* Who acts; what the audit log will say. */
 struct caller {
 	const char	*kind;		/* "key" or "system" */
@@ -91,6 +97,7 @@ struct sess {
 	const char	*labels;
 	bool		 recording_enabled;
 	int64_t		 created_at, provisioning_at, running_at, expires_at, ended_at;
+	int64_t		 created_at_us;		/* the same to the microsecond: lists are cut by it */
 	const char	*release_reason, *error_code, *error_message;
 	int64_t		 cdp_clients;
 	int64_t		 queue_position;	/* 1 is next; 0 when not QUEUED */
@@ -173,15 +180,31 @@ struct sess_event_row {
 	int64_t		 seq, at, expires_at;
 	const char	*event, *from_status, *to_status, *release_reason, *error_code, *request_id;
 };
+
+/* In order of their making; up to limit + 1 rows. VS_ENOENT: no such session. */
 int	sess_events_for(struct vs_db *db, struct vs_arena *arena, const struct caller *caller,
 	    const char *id, int64_t after_seq, int64_t limit, struct sess_event_row **ret_rows,
 	    size_t *ret_count) VS_MUST_USE;
 
 /*
  * Column list of a session row and its reader, for every module that loads one. p
- * is the row's name with its dot: "s." or "(a.session).".
+ * is the row's name with its dot: "s." or "(a.session).". The reader copies strings
+ * into the arena and remembers in *oom that there was no room.
  */
-#define SESS_COLS	28	/* adjust with SESS_COLUMNS in sess_sql.c; a test compares */
+#define SESS_COLS	28
+#define SESS_COLUMNS(p)									\
+	p "id, " p "workspace_id, " p "status, " p "region, " p "runtime_kind, "	\
+	p "timeout_seconds, " p "keep_alive_seconds, "					\
+	p "viewport_width, " p "viewport_height, " p "user_agent, "			\
+	p "proxy_url, " p "proxy_username, " p "profile_id, " p "profile_version, "	\
+	p "labels, " p "recording_enabled, "						\
+	"ventus.ms(" p "created_at), ventus.ms(" p "provisioning_at), "			\
+	"ventus.ms(" p "running_at), ventus.ms(" p "expires_at), "			\
+	"ventus.ms(" p "ended_at), "							\
+	"(extract(epoch FROM " p "created_at) * 1000000)::bigint, "			\
+	p "release_reason, " p "error_code, " p "error_message, " p "cdp_clients, "	\
+	"CASE WHEN " p "status = 'QUEUED' THEN ventus.queue_position(" p "id) END, "	\
+	p "request_id"
 void	sess_from_row(struct sess *ret_sess, struct vs_arena *arena, const PGresult *res, int row,
 	    int first_col, bool *oom);
 
