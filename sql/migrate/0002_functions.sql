@@ -454,9 +454,10 @@ $$;
 
 -- Place in the region's queue, 1 is next; NULL when the session is not QUEUED. Owned
 -- by ventus_queue, the one role whose reach is every workspace's queue and nothing
--- else of them: a position is a count over all tenants.
+-- else of them: a position is a count over all tenants. VOLATILE, so that it sees
+-- what session_admit() has inserted in the same statement.
 CREATE FUNCTION ventus.queue_position(p_session text) RETURNS bigint
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ''
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = ''
 AS $$
 	SELECT (SELECT count(*) FROM ventus.session b
 	         WHERE b.status = 'QUEUED' AND b.region = q.region
