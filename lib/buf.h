@@ -35,14 +35,16 @@ int	vs_buf_printf(struct vs_buf *buf, const char *fmt, ...) VS_PRINTF(2, 3) VS_M
 int	vs_buf_vprintf(struct vs_buf *buf, const char *fmt, va_list args) VS_MUST_USE;
 
 /*
- * Room for at least want bytes at the tail (want may be 0: whatever there is),
- * to be filled by read(2) and then claimed by vs_buf_filled(). Never past the cap.
+ * Room for at least want bytes at the tail, to be filled by read(2) and then claimed
+ * by vs_buf_filled(). Never past the cap. want may be 0: whatever there is, at least
+ * one byte unless the buf is full. 0, VS_EFULL, VS_ENOMEM.
  */
 int	vs_buf_reserve(struct vs_buf *buf, size_t want, uint8_t **ret_at, size_t *ret_room) VS_MUST_USE;
 void	vs_buf_filled(struct vs_buf *buf, size_t len);
 
 /* Drop len bytes from the head. len must not exceed vs_buf_len(). */
 void	vs_buf_consume(struct vs_buf *buf, size_t len);
+void	vs_buf_truncate(struct vs_buf *buf, size_t len);	/* only the first len bytes stay */
 void	vs_buf_clear(struct vs_buf *buf);	/* keeps the memory */
 void	vs_buf_trim(struct vs_buf *buf);	/* gives the memory back when empty */
 
@@ -55,7 +57,14 @@ vs_buf_len(const struct vs_buf *buf)
 static inline const uint8_t *
 vs_buf_data(const struct vs_buf *buf)
 {
-	return buf->base + buf->head;
+	return buf->base == NULL ? NULL : buf->base + buf->head;
+}
+
+/* Where the next byte would go; NULL while no memory is held. */
+static inline uint8_t *
+vs_buf_tail(const struct vs_buf *buf)
+{
+	return buf->base == NULL ? NULL : buf->base + buf->tail;
 }
 
 /* How many more bytes an append may bring. */
@@ -67,6 +76,6 @@ vs_buf_room(const struct vs_buf *buf)
 
 /*
  * The content as a NUL-terminated string (the NUL is not counted in the length).
- * Borrowed until the next call; NULL only when memory ran out.
+ * Borrowed until the next call; never NULL.
  */
 const char	*vs_buf_str(struct vs_buf *buf);
