@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lib/base.h"
 
@@ -38,7 +39,10 @@ struct vs_http_head {
 	bool			 chunked;
 };
 
-/* 0, VS_EAGAIN when the head is not complete yet, VS_EPROTO, VS_ETOOBIG. */
+/*
+ * 0, VS_EAGAIN when the head is not complete yet, VS_EPROTO, VS_ETOOBIG. A fault is
+ * told as soon as it is seen. *ret_head is scratch unless 0 is returned.
+ */
 int	vs_http_request(const char *bytes, size_t len, struct vs_http_head *ret_head) VS_MUST_USE;
 int	vs_http_answer(const char *bytes, size_t len, struct vs_http_head *ret_head) VS_MUST_USE;
 

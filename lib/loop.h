@@ -19,10 +19,10 @@
 struct vs_loop;
 
 struct vs_watch {
-	int		 fd;		/* -1 while not added */
+	int		 fd;		/* -1 after removal */
 	uint32_t	 events;	/* EPOLL* as last set */
-	uint64_t	 serial;	/* tells a stale event from a live one */
-	void		(*fn)(struct vs_watch *watch, uint32_t revents);
+	uint32_t	 pending;	/* the loop's: place in the present batch + 1, or 0 */
+	void		(*fn)(struct vs_watch *watch, uint32_t revents); /* NULL while not added */
 	void		*ctx;
 };
 
@@ -36,9 +36,14 @@ struct vs_timer {
 struct vs_loop	*vs_loop_new(void);	/* NULL: no memory or no descriptor */
 void	vs_loop_free(struct vs_loop *loop);
 
+/* A zeroed watch or timer is one that is not added, not set. */
 int	vs_loop_add(struct vs_loop *loop, struct vs_watch *watch, int fd, uint32_t events,
 	    void (*fn)(struct vs_watch *, uint32_t), void *ctx) VS_MUST_USE;
-void	vs_loop_set(struct vs_loop *loop, struct vs_watch *watch, uint32_t events); /* no-op if equal */
+/*
+ * No-op if equal. With 0 nothing is delivered, not even EPOLLHUP or EPOLLERR, until
+ * set otherwise. Not for a watch with EPOLLEXCLUSIVE, which can only be removed.
+ */
+void	vs_loop_set(struct vs_loop *loop, struct vs_watch *watch, uint32_t events);
 void	vs_loop_remove(struct vs_loop *loop, struct vs_watch *watch);	/* idempotent; does not close fd */
 
 /* One shot. Setting a set timer moves it. VS_ENOMEM. */
@@ -46,7 +51,7 @@ int	vs_loop_timer(struct vs_loop *loop, struct vs_timer *timer, vs_msec at,
 	    void (*fn)(struct vs_timer *), void *ctx) VS_MUST_USE;
 void	vs_loop_timer_clear(struct vs_loop *loop, struct vs_timer *timer);	/* idempotent */
 
-/* Deliver signo (blocked here, by signalfd) as an ordinary event. */
+/* Deliver signo as an ordinary event. It is blocked here and stays so after the loop's end. */
 int	vs_loop_signal(struct vs_loop *loop, int signo, void (*fn)(void *ctx, int signo), void *ctx)
 	    VS_MUST_USE;
 

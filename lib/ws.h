@@ -52,7 +52,8 @@ void	vs_ws_track_init(struct vs_ws_track *track, bool from_client, uint64_t max_
  *   VS_WS_HEAD     a frame head is complete (track->frame); its payload follows
  *   VS_WS_PAYLOAD  these bytes belong to the payload, more to come
  *   VS_WS_END      the frame has ended with these bytes
- * A frame without payload gives HEAD and then END with 0 bytes taken.
+ * A frame without payload gives HEAD and then END with 0 bytes taken: after HEAD call
+ * again even when no byte is left. Bytes after a Close frame are VS_EPROTO.
  * 0; VS_EPROTO (close with 1002); VS_ETOOBIG (close with 1009). After an error the
  * tracker must not be fed.
  */
@@ -60,11 +61,11 @@ enum vs_ws_event { VS_WS_MORE, VS_WS_HEAD, VS_WS_PAYLOAD, VS_WS_END };
 int	vs_ws_feed(struct vs_ws_track *track, const uint8_t *bytes, size_t len,
 	    size_t *ret_taken, enum vs_ws_event *ret_event) VS_MUST_USE;
 
-/* At a frame boundary: nothing of a frame is pending. */
+/* At a frame boundary: no byte of a frame has passed that is not whole. */
 static inline bool
 vs_ws_at_boundary(const struct vs_ws_track *track)
 {
-	return !track->in_frame && track->have == 0;
+	return track->have == 0 && track->left == 0;
 }
 
 /* XOR len payload bytes in place; offset is the first one's place in the payload. */
@@ -78,11 +79,11 @@ size_t	vs_ws_head(enum vs_ws_opcode opcode, bool fin, uint64_t payload_len, cons
 	    uint8_t ret_head[14]);
 
 /*
- * A whole Close frame (unmasked) with code and reason (cut at 123 bytes); size
- * returned, at most 127.
+ * A whole Close frame (unmasked) with code and reason (UTF-8, cut at 123 bytes or
+ * just before); size returned, at most 127.
  */
 size_t	vs_ws_close(uint16_t code, const char *reason, uint8_t ret_frame[127]);
 
-/* Sec-WebSocket-Accept for a key: 28 characters and NUL. */
+/* Sec-WebSocket-Accept for a key: 28 characters and NUL. VS_EINVAL: no such key. */
 #define VS_WS_ACCEPT_SIZE	29
 int	vs_ws_accept(const char *key, size_t key_len, char ret_accept[VS_WS_ACCEPT_SIZE]) VS_MUST_USE;
