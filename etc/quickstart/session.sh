@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# Keys, a first session through the front door, and what to type next.
+
+# api_call KEY METHOD URL [CURL-ARGUMENT...] - the body of a 2xx answer. The key goes
+# through a pipe: an argument would show in ps.
+api_call() {
+	local key=$1 method=$2 url=$3
+	shift 3
+	curl -sS --fail-with-body -m 40 -X "$method" "$url" "$@" \
+	    -H @- <<<"Authorization: Bearer $key" 9>&-
+}
+
+# The signing key, and once: a tenant, a workspace and the two API keys.
+keys_make() {
+	local env=$VAR/quickstart.env made
+	compgen -G "$VAR/keys/*.key" >/dev/null || logged keys ventusctl keys new
+	if [ ! -e "$VAR/secrets/bootstrap" ]; then
+		made=$(ventusctl bootstrap 2>"$LOG/bootstrap.log") ||
+			fail "ventusctl bootstrap failed; see $(said "$LOG/bootstrap.log")"
+		put "$VAR/secrets/bootstrap" 0600 <<<"$made"
+	fi
+	{
+		echo "VENTUS_URL=http://localhost:$PORT"
+		cat "$VAR/secrets/bootstrap"
+		echo "VENTUS_EGRESS_ALLOW='${ALLOW[*]}'"
+	} | put "$env" 0600
+	# shellcheck source=/dev/null
+	. "$env"
+}
+
+session_first() {
+	local body id url ms from
+	from=$(now_ms)
+	body=$(api_call "$VENTUS_API_KEY" POST "$VENTUS_URL/v1/sessions" -d '{}' \
+	    -H 'Content-Type: application/json' -H "Idempotency-Key: $(cat /proc/sys/kernel/random/uuid)") ||
+		fail "POST /v1/sessions: $(jq -r '.detail // .' <<<"$body" 2>/dev/null || echo "$body")"
+	id=$(jq -r .id <<<"$body")
+	url=$(jq -r .connect_url <<<"$body")
+	logged probe ventusctl probe "$url"
+	ms=$(($(now_ms) - from))
+	body=$(api_call "$VENTUS_API_KEY" GET "$VENTUS_URL/v1/sessions/$id?wait_for=COMPLETED&wait_seconds=10") ||
+		fail "the first session cannot be read: $body"
+	[ "$(jq -r .status <<<"$body")" = COMPLETED ] ||
+		fail "the first session ended otherwise than expected: $(jq -c '{status, error}' <<<"$body")"
+	NOTE="a real Chrome answered $ms ms after the POST"
+}
+
+summary() {
+	local took=$((($(now_ms) - BEGIN_MS) / 100))
+	cat <<END
+
+  URL                http://localhost:$PORT
+  API key            $VENTUS_API_KEY
+  admin key          $ADMIN_API_KEY
+                     (both in $(said "$VAR/quickstart.env"))
+
+  a session          set -a; . $(said "$VAR/quickstart.env"); set +a
+                     curl -s "\$VENTUS_URL/v1/sessions" -H "Authorization: Bearer \$VENTUS_API_KEY" \\
+                       -H "Idempotency-Key: \$(uuidgen)" -H 'Content-Type: application/json' -d '{}'
+
+  drive it           const { chromium } = require('playwright-core');
+                     const browser = await chromium.connectOverCDP(session.connect_url);
+                     const page = await browser.contexts()[0].newPage();
+
+  or just            node $HERE/examples/playwright.mjs
+                     node $HERE/examples/puppeteer.mjs
+
+  logs               $(said "$LOG")
+  end it             $([ -n "$DETACH" ] && echo "$HERE/quickstart --stop" || echo "Ctrl-C, or $HERE/quickstart --stop")
+
+Ready in $((took / 10)).$((took % 10)) s: the platform runs at http://localhost:$PORT.
+END
+}
