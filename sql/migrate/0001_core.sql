@@ -3,7 +3,7 @@
 -- 0001_core - the tables. Who may touch them stands in 0003_access.sql; what
 -- moves a session stands in 0002_functions.sql.
 
-CREATE SCHEMA ventus;
+CREATE SCHEMA IF NOT EXISTS ventus;
 
 CREATE DOMAIN ventus.ulid AS text COLLATE "C"
     CHECK (VALUE ~ '^[0-7][0-9A-HJKMNP-TV-Z]{25}$');
