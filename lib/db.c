@@ -18,6 +18,7 @@
  * stopped answering at all.
  */
 #define ANSWER_WAIT_MS 15000
+#define MAX_DRAIN      64 /* reads before a statement; a flood of notices must not hold it */
 
 struct vs_db {
 	struct vs_pq_conninfo info;
@@ -215,6 +216,7 @@ db_connect(struct vs_db *db)
 	db->conn = PQconnectdbParams(db->info.keywords, db->info.values, 0);
 	if (db->conn == NULL)
 		return VS_ENOMEM;
+	(void)PQsetNoticeProcessor(db->conn, vs_pq_ignore_notice, NULL);
 	if (PQstatus(db->conn) != CONNECTION_OK || PQsetnonblocking(db->conn, 1) != 0 ||
 	    PQenterPipelineMode(db->conn) != 1)
 		return db_lost(db);
@@ -224,19 +226,30 @@ db_connect(struct vs_db *db)
 }
 
 /*
+ * Read whatever has arrived. Until there is no more: a server that goes says why
+ * before it closes, and only the end of file tells that it is gone.
+ */
+static int
+db_drain(struct vs_db *db)
+{
+	struct pollfd at = { .fd = PQsocket(db->conn), .events = POLLIN };
+
+	for (int i = 0; i < MAX_DRAIN && poll(&at, 1, 0) > 0; i++) {
+		if (PQconsumeInput(db->conn) != 1)
+			return db_lost(db);
+	}
+	return 0;
+}
+
+/*
  * A server that restarted while we were idle has closed the connection: seen here,
  * before anything is sent, even a statement that may not run twice gets through.
  */
 static int
 db_ready(struct vs_db *db)
 {
-	struct pollfd at = { .events = POLLIN };
-
-	if (db->conn != NULL) {
-		at.fd = PQsocket(db->conn);
-		if (poll(&at, 1, 0) > 0 && PQconsumeInput(db->conn) != 1)
-			(void)db_lost(db);
-	}
+	if (db->conn != NULL)
+		(void)db_drain(db);
 	return db->conn != NULL ? 0 : db_connect(db);
 }
 
@@ -300,7 +313,7 @@ vs_db_listen(struct vs_db *db, const char *channel)
 		return VS_EINVAL;
 	if (db->nchannels == VS_PQ_MAX_CHANNELS)
 		return VS_EFULL;
-	(void)strcpy(db->channel[db->nchannels++], channel);
+	memcpy(db->channel[db->nchannels++], channel, strlen(channel) + 1);
 	return connected ? db_send_listen(db, channel) : db_connect(db);
 }
 
@@ -315,11 +328,13 @@ vs_db_notifies(
     struct vs_db *db, void (*fn)(void *ctx, const char *channel, const char *payload), void *ctx)
 {
 	PGnotify *note;
+	int rc;
 
 	if (db->conn == NULL)
 		return VS_EDB;
-	if (PQconsumeInput(db->conn) != 1)
-		return db_lost(db);
+	rc = db_drain(db);
+	if (rc < 0)
+		return rc;
 	while ((note = PQnotifies(db->conn)) != NULL) {
 		fn(ctx, note->relname, note->extra);
 		PQfreemem(note);

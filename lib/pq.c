@@ -306,6 +306,13 @@ vs_pq_conn_errtext(const PGconn *conn, char errtext[VS_PQ_ERRTEXT_SIZE])
 	(void)snprintf(errtext, VS_PQ_ERRTEXT_SIZE, "%.*s", (int)strcspn(words, "\n"), words);
 }
 
+void
+vs_pq_ignore_notice(void *ctx, const char *message)
+{
+	(void)ctx;
+	(void)message;
+}
+
 bool
 vs_pq_channel_ok(const char *channel)
 {

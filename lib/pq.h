@@ -92,6 +92,9 @@ void	vs_pq_errtext(const PGresult *res, char errtext[VS_PQ_ERRTEXT_SIZE]);
 /* Why a connection could not be made or was lost: one line of libpq's text. */
 void	vs_pq_conn_errtext(const PGconn *conn, char errtext[VS_PQ_ERRTEXT_SIZE]);
 
+/* A PQnoticeProcessor: libpq's own writes to stderr, past the log and its scrubber. */
+void	vs_pq_ignore_notice(void *ctx, const char *message);
+
 /* Is it a name that may stand in LISTEN? [a-z_][a-z0-9_]*, short enough. */
 bool	vs_pq_channel_ok(const char *channel);
 
