@@ -29,7 +29,10 @@ vs_cleanup_json(struct json_object **obj)
 }
 #define vs_autojson	vs_auto(vs_cleanup_json)
 
-/* Scan, then parse. Any JSON value. *ret_obj is owned (json_object_put). */
+/*
+ * Scan, then parse. Any JSON value; a text that is null gives NULL. *ret_obj is owned
+ * (json_object_put). Errors as from vs_json_scan().
+ */
 int	vs_json_parse(const char *text, size_t len, struct vs_json_fault *fault,
 	    struct json_object **ret_obj) VS_MUST_USE;
 
@@ -47,6 +50,7 @@ struct vs_json_issues {
 	size_t			 count, dropped;
 };
 
+/* pointer is copied. A detail is cut at 500 bytes. */
 void	vs_json_issue(struct vs_json_issues *issues, const char *pointer, const char *fmt, ...)
 	    VS_PRINTF(3, 4);
 
@@ -65,11 +69,13 @@ struct vs_json_field {
 	bool			 nullable;	/* null counts as absent */
 	size_t			 offset;	/* of the value in dst */
 	size_t			 present;	/* of a bool in dst set when given; SIZE_MAX: none */
-	int64_t			 min, max;	/* INT: value; STR: length in code points */
+	int64_t			 min, max;	/* INT: value, both 0: any; STR: length in code
+						 * points, max 0: only the text's own cap */
 	const char *const	*one_of;	/* STR: NULL-terminated list, or NULL */
 	const struct vs_json_field *sub;	/* OBJ: its rows */
 	size_t			 nsub;
-	/* After type and bounds. Adds its own issues; pointer is the member's. */
+	/* When type and bounds are right. Adds its own issues; pointer is the member's,
+	 * dst the struct that the member was stored in. */
 	void			(*custom)(struct json_object *value, const char *pointer,
 	    void *dst, struct vs_json_issues *issues);
 	const char		*help;		/* one sentence, for OpenAPI */

@@ -76,6 +76,18 @@ vs_utf8_cut(const char *text, size_t len, size_t max)
 	return max;
 }
 
+void
+vs_utf8_repair(char *text, size_t len)
+{
+	for (size_t at = 0; at < len;) {
+		size_t step = vs_utf8_step((const uint8_t *)text + at, len - at);
+
+		if (step == 0)
+			text[at] = '?';
+		at += step == 0 ? 1 : step;
+	}
+}
+
 size_t
 vs_utf8_put(uint32_t code_point, uint8_t *ret_bytes)
 {

@@ -22,5 +22,8 @@ size_t	vs_utf8_count(const char *text, size_t len);
 /* The greatest length <= max that does not cut a sequence of well-formed text in two. */
 size_t	vs_utf8_cut(const char *text, size_t len, size_t max);
 
+/* Put '?' for every byte that is in no well-formed sequence. */
+void	vs_utf8_repair(char *text, size_t len);
+
 /* Write code_point (not a surrogate, <= 0x10FFFF) at ret_bytes (4 of room); its size. */
 size_t	vs_utf8_put(uint32_t code_point, uint8_t *ret_bytes);

@@ -90,6 +90,16 @@ utf8__cuts_between_code_points(void **state)
 	assert_int_equal(vs_utf8_count(text, strlen(text)), 4);
 }
 
+static void
+utf8__repairs_what_is_ill_formed(void **state)
+{
+	char text[] = "a\xc3\xa9\xc3(\xf0\x9f\x98\x80\xed\xa0\x80z\xe2\x82";
+
+	(void)state;
+	vs_utf8_repair(text, sizeof(text) - 1);
+	assert_string_equal(text, "a\xc3\xa9?(\xf0\x9f\x98\x80???z??");
+}
+
 int
 main(void)
 {
@@ -98,6 +108,7 @@ main(void)
 		cmocka_unit_test(utf8__refuses_every_ill_formed_pair),
 		cmocka_unit_test(utf8__refuses_overlong_and_too_great),
 		cmocka_unit_test(utf8__cuts_between_code_points),
+		cmocka_unit_test(utf8__repairs_what_is_ill_formed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/err.h"
+#include "lib/keyset.h"
+
+#define NAMES 1000
+
+static char names[NAMES][8];
+
+static int
+make_names(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < NAMES; i++)
+		(void)snprintf(names[i], sizeof(names[i]), "n%zu", i);
+	return 0;
+}
+
+static int
+add(struct vs_keyset *set, uint32_t owner, const char *name)
+{
+	return vs_keyset_add(set, owner, (const uint8_t *)name, strlen(name));
+}
+
+static void
+keyset__keeps_owners_apart(void **state)
+{
+	struct vs_keyset set;
+
+	(void)state;
+	vs_keyset_init(&set);
+	assert_int_equal(add(&set, 1, "a"), 0);
+	assert_int_equal(add(&set, 2, "a"), 0);
+	assert_int_equal(add(&set, 2, ""), 0);
+	assert_int_equal(add(&set, 2, "a"), VS_EEXIST);
+	assert_int_equal(add(&set, 2, ""), VS_EEXIST);
+	vs_keyset_close(&set, 2);
+	assert_int_equal(add(&set, 2, "a"), 0);
+	vs_keyset_close(&set, 2);
+	assert_int_equal(add(&set, 1, "a"), VS_EEXIST);
+	assert_int_equal(add(&set, 1, "b"), 0);
+	vs_keyset_close(&set, 1);
+	assert_int_equal(set.count, 0);
+	vs_keyset_fini(&set);
+}
+
+/* Grows while an outer object is open, then closes: the outer one's names are all still there. */
+static void
+keyset__survives_growth_and_closing(void **state)
+{
+	struct vs_keyset set;
+
+	(void)state;
+	vs_keyset_init(&set);
+	for (size_t i = 0; i < NAMES; i++) {
+		assert_int_equal(add(&set, 1, names[i]), 0);
+		for (size_t n = 0; n <= i % 50; n++)
+			assert_int_equal(add(&set, 2, names[n]), 0);
+		assert_int_equal(add(&set, 2, names[i % 50]), VS_EEXIST);
+		vs_keyset_close(&set, 2);
+	}
+	for (size_t i = 0; i < NAMES; i++)
+		assert_int_equal(add(&set, 1, names[i]), VS_EEXIST);
+	assert_int_equal(set.count, NAMES);
+	vs_keyset_close(&set, 1);
+	for (size_t i = 0; i < 2 * (size_t)set.room; i++)
+		assert_int_equal(set.slots[i], 0);
+	vs_keyset_fini(&set);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(keyset__keeps_owners_apart),
+		cmocka_unit_test(keyset__survives_growth_and_closing),
+	};
+
+	return cmocka_run_group_tests(tests, make_names, NULL);
+}
