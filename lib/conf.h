@@ -67,4 +67,7 @@ int	vs_conf_print(const struct vs_conf *conf, struct vs_buf *out) VS_MUST_USE;
 /* The option table as an example file, each option commented with its help. */
 int	vs_conf_print_example(struct vs_buf *out) VS_MUST_USE;
 
+/* The option table as the OPTIONS part of ventus.conf(5), in man(7). */
+int	vs_conf_print_man(struct vs_buf *out) VS_MUST_USE;
+
 const struct vs_region	*vs_conf_region(const struct vs_conf *conf, const char *name);

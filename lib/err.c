@@ -10,8 +10,8 @@ vs_err_text(int err)
 	switch (err) {
 	case VS_OK:
 		return "success";
-#define ERR(name, value, text)                                                                     \
-	case name:                                                                                 \
+#define ERR(name, value, text) \
+	case name: \
 		return text;
 #include "lib/err.def"
 #undef ERR
