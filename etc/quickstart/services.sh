@@ -99,7 +99,8 @@ platform_runs() {
 supervisor_start() {
 	local pid
 	env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 TZ=UTC0 \
-	    "QUICKSTART_OF=$(said "$VAR")" setsid tini -s -- runsvdir -P "$VAR/service" \
+	    "QUICKSTART_OF=$(said "$VAR")" setsid tini -s -- \
+	    "$TOP/etc/quickstart/supervise" "$TOP" "$VAR" "$RUN" \
 	    </dev/null >>"$LOG/supervisor.log" 2>&1 9>&- &
 	pid=$!
 	disown "$pid"

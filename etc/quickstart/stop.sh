@@ -8,16 +8,12 @@ platform_pids() {
 		cut -d/ -f3
 }
 
-platform_gone() {
-	[ -z "$(platform_pids)" ]
+platform_ended() {
+	! platform_runs
 }
 
-services_stop() {
-	local name dirs=()
-	for name in "$@"; do
-		[ ! -p "$VAR/service/$name/supervise/ok" ] || dirs+=("$VAR/service/$name")
-	done
-	[ ${#dirs[@]} -eq 0 ] || sv -w 10 force-stop "${dirs[@]}" >/dev/null 2>&1 || true
+platform_gone() {
+	[ -z "$(platform_pids)" ]
 }
 
 # End live sessions the way an operator would, so that the database tells the truth
@@ -35,40 +31,13 @@ sessions_release() {
 	wait_for 4 runtimes_none || true
 }
 
-runtimes_none() {
-	[ -z "$(ls -A "$RUN/state" 2>/dev/null)" ]
-}
-
-# What reaperd did not get to: agents (their desktops end with them) and cgroups.
-runtimes_sweep() {
-	local dir pid pids=()
-	for dir in "${RUN:-/nonexistent}"/state/*/; do
-		[ -e "$dir/pid" ] || continue
-		read -r pid _ <"$dir/pid" || continue
-		grep -qa ventus-agent "/proc/$pid/cmdline" 2>/dev/null && pids+=("$pid")
-	done
-	if [ ${#pids[@]} -gt 0 ]; then
-		kill "${pids[@]}" 2>/dev/null || true
-		wait_for 4 all_gone "${pids[@]}" || kill -KILL "${pids[@]}" 2>/dev/null || true
-	fi
-}
-
-all_gone() {
-	local pid
-	for pid in "$@"; do
-		[ ! -e "/proc/$pid" ] || return 1
-	done
-}
-
 # End everything and leave nothing. Works after any crash, too.
 platform_stop() {
 	RUN=$(cd "$VAR/run" 2>/dev/null && pwd -P) || RUN=
 	if platform_runs; then
 		sessions_release
-		services_stop "${DAEMONS[@]}"
-		runtimes_sweep
-		services_stop postgres
-		kill -HUP "$(cut -d' ' -f1 "$SUPERVISOR")" 2>/dev/null || true
+		kill "$(cut -d' ' -f1 "$SUPERVISOR")" || true
+		wait_for 30 platform_ended || true
 	fi
 	if ! wait_for 5 platform_gone; then
 		platform_pids | xargs -r kill -KILL 2>/dev/null || true
