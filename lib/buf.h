@@ -32,7 +32,7 @@ void	vs_buf_fini(struct vs_buf *buf);	/* safe on a zeroed buf */
 int	vs_buf_append(struct vs_buf *buf, const void *src, size_t len) VS_MUST_USE;
 int	vs_buf_puts(struct vs_buf *buf, const char *text) VS_MUST_USE;
 int	vs_buf_printf(struct vs_buf *buf, const char *fmt, ...) VS_PRINTF(2, 3) VS_MUST_USE;
-int	vs_buf_vprintf(struct vs_buf *buf, const char *fmt, va_list args) VS_MUST_USE;
+int	vs_buf_vprintf(struct vs_buf *buf, const char *fmt, va_list args) VS_PRINTF(2, 0) VS_MUST_USE;
 
 /*
  * Room for at least want bytes at the tail, to be filled by read(2) and then claimed

@@ -24,6 +24,8 @@ sql_open(const struct pg *pg, const char *user)
 	return conn;
 }
 
+static PGresult *sql_vrun(PGconn *conn, const char *fmt, va_list args) VS_PRINTF(2, 0);
+
 static PGresult *
 sql_vrun(PGconn *conn, const char *fmt, va_list args)
 {
