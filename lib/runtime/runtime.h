@@ -57,10 +57,13 @@ struct vs_runtime_driver;
 struct vs_runtime_ops {
 	const char	*name;
 
-	/* VS_EUNSUPP with a plain sentence in fault when this machine cannot run it. */
+	/*
+	 * VS_EUNSUPP with a plain sentence in note when this machine cannot run it; 0
+	 * with a remark for the log on how it will.
+	 */
 	int	(*open)(struct vs_loop *loop, const struct vs_conf *conf,
 		    const struct vs_region *region, const struct vs_keyring *ring,
-		    const struct vs_runtime_hooks *hooks, struct vs_buf *fault,
+		    const struct vs_runtime_hooks *hooks, struct vs_buf *note,
 		    struct vs_runtime_driver **ret_driver);
 	void	(*close)(struct vs_runtime_driver *driver);	/* leaves runtimes alone */
 
@@ -73,7 +76,13 @@ struct vs_runtime_ops {
 	/* A new deadline after a keepalive. VS_ENOENT. */
 	int	(*extend)(struct vs_runtime_driver *driver, const char *id, int64_t deadline_wall_ms);
 
-	/* Call fn for every runtime that is really there, live or half-dead. */
+	/* Ask every ready runtime how it is; ended follows for one that stays silent. */
+	void	(*check)(struct vs_runtime_driver *driver);
+
+	/*
+	 * Look, and call fn for every runtime that is really there, live or half-dead.
+	 * Those of another reaperd are watched from then on.
+	 */
 	void	(*list)(struct vs_runtime_driver *driver,
 		    void (*fn)(void *ctx, const char *id, bool ready), void *ctx);
 };
