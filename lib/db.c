@@ -40,6 +40,7 @@ static const struct {
 	{ "22", VS_EINVAL },        /* data exception */
 	{ "40001", VS_ERACED },     /* serialization_failure */
 	{ "40P01", VS_ERACED },     /* deadlock_detected */
+	{ "26000", VS_ERACED },     /* the preparation before this one failed; prepared again */
 	{ "55P03", VS_ERACED },     /* lock_not_available: lock_timeout */
 	{ "42501", VS_EFORBIDDEN }, /* insufficient_privilege */
 	{ "57014", VS_ETIMEDOUT },  /* query_canceled: statement_timeout */

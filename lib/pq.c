@@ -10,6 +10,7 @@
 #include "lib/err.h"
 
 #define MAX_BYTES (1024 * 1024 * 1024)
+#define MAX_GAPS  16
 
 const struct vs_stmt vs_pq_stmts[] = {
 	{ .name = "set_workspace",
@@ -143,16 +144,27 @@ prepared_has(const struct vs_pq_prepared *prepared, const struct vs_stmt *stmt)
 	return false;
 }
 
+static void
+prepared_drop(struct vs_pq_prepared *prepared, const struct vs_stmt *stmt)
+{
+	for (size_t i = 0; i < prepared->count; i++) {
+		if (prepared->stmt[i] == stmt)
+			prepared->stmt[i--] = prepared->stmt[--prepared->count];
+	}
+}
+
 static int
-send_prepare(PGconn *conn, const struct vs_pq_prepared *prepared, const struct vs_stmt *stmt,
+send_prepare(PGconn *conn, struct vs_pq_prepared *prepared, const struct vs_stmt *stmt,
     struct vs_pq_exchange *exchange)
 {
 	if (prepared_has(prepared, stmt))
 		return 0;
-	if (prepared->count + (size_t)exchange->npreparing >= VS_PQ_MAX_PREPARED)
+	if (prepared->count == VS_PQ_MAX_PREPARED)
 		return VS_EFULL;
 	if (PQsendPrepare(conn, stmt->name, stmt->sql, 0, NULL) != 1)
 		return VS_EDB;
+	/* At once: the next statement may be sent before this one is answered. */
+	prepared->stmt[prepared->count++] = stmt;
 	exchange->preparing[exchange->npreparing++] = stmt;
 	return 0;
 }
@@ -186,18 +198,36 @@ vs_pq_send(PGconn *conn, struct vs_pq_prepared *prepared, const char *workspace,
 
 /* The result of step exchange->seen, which went well. */
 static void
-take_good(struct vs_pq_exchange *exchange, struct vs_pq_prepared *prepared, PGresult *res)
+take_good(struct vs_pq_exchange *exchange, PGresult *res)
 {
 	int step = exchange->seen++;
+	int own = exchange->npreparing + (exchange->set_workspace ? 1 : 0);
 
-	if (step < exchange->npreparing) {
-		prepared->stmt[prepared->count++] = exchange->preparing[step];
-	} else if (!exchange->set_workspace || step > exchange->npreparing) {
-		PQclear(exchange->answer);
+	if (step == own && exchange->answer == NULL)
 		exchange->answer = res;
-		return;
+	else
+		PQclear(res);
+}
+
+/*
+ * What was being prepared is not. 26000 says that the server knows less than we
+ * believed: a pooler between us, or a preparation before this one that failed.
+ */
+static void
+take_error(struct vs_pq_exchange *exchange, struct vs_pq_prepared *prepared, PGresult *res)
+{
+	const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+
+	for (int i = exchange->seen; i < exchange->npreparing; i++)
+		prepared_drop(prepared, exchange->preparing[i]);
+	if (state != NULL && strcmp(state, "26000") == 0) {
+		prepared_drop(prepared, SET_WORKSPACE);
+		prepared_drop(prepared, exchange->stmt);
 	}
-	PQclear(res);
+	if (exchange->error == NULL)
+		exchange->error = res;
+	else
+		PQclear(res);
 }
 
 bool
@@ -209,18 +239,16 @@ vs_pq_take(struct vs_pq_exchange *exchange, struct vs_pq_prepared *prepared, PGr
 		return true;
 	case PGRES_COMMAND_OK:
 	case PGRES_TUPLES_OK:
-		take_good(exchange, prepared, res);
+		take_good(exchange, res);
 		return false;
 	case PGRES_PIPELINE_ABORTED:
 		PQclear(res);
 		return false;
 	default:
+		/* More gaps than steps: libpq and we are out of step, do not spin. */
 		if (res == NULL)
-			return false;
-		if (exchange->error == NULL)
-			exchange->error = res;
-		else
-			PQclear(res);
+			return ++exchange->gaps > MAX_GAPS;
+		take_error(exchange, prepared, res);
 		return false;
 	}
 }

@@ -60,6 +60,7 @@ struct vs_pq_exchange {
 	int			 npreparing;
 	bool			 set_workspace;
 	int			 seen;		/* results taken */
+	int			 gaps;		/* NULLs between them */
 	PGresult		*answer;	/* owned; the statement's own result */
 	PGresult		*error;		/* owned; the first failure */
 };
