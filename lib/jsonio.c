@@ -73,9 +73,8 @@ vs_json_issue(struct vs_json_issues *issues, const char *pointer, const char *fm
 	    vs_arena_strdup(issues->arena, detail));
 }
 
-/* parent/name, with '~' and '/' of the name escaped (RFC 6901). NULL: no memory. */
-static const char *
-pointer_to(struct vs_arena *arena, const char *parent, const char *name)
+const char *
+vs_json_pointer(struct vs_arena *arena, const char *parent, const char *name)
 {
 	size_t parent_len = strlen(parent), name_len = strlen(name);
 	char *pointer = vs_arena_alloc(arena, parent_len + 2 * name_len + 2);
@@ -243,7 +242,7 @@ refuse_unknown(struct vs_json_issues *issues, const char *parent, const char *na
 	}
 	memcpy(shown, name, cut);
 	memcpy(shown + cut, cut < len ? "..." : "", cut < len ? sizeof("...") : 1);
-	issue_add(issues, pointer_to(issues->arena, parent, shown),
+	issue_add(issues, vs_json_pointer(issues->arena, parent, shown),
 	    vs_arena_printf(issues->arena, "there is no field \"%s\"", shown));
 }
 
@@ -281,7 +280,7 @@ vs_json_check(struct json_object *obj, const char *pointer, const struct vs_json
 			};
 
 			seen |= (uint64_t)1 << (field - fields);
-			check.pointer = pointer_to(issues->arena, pointer, name);
+			check.pointer = vs_json_pointer(issues->arena, pointer, name);
 			if (check.pointer == NULL)
 				issues->dropped++;
 			else
@@ -290,7 +289,7 @@ vs_json_check(struct json_object *obj, const char *pointer, const struct vs_json
 	}
 	for (size_t i = 0; i < nfields; i++) {
 		if (fields[i].required && (seen >> i & 1) == 0)
-			issue_add(issues, pointer_to(issues->arena, pointer, fields[i].name),
+			issue_add(issues, vs_json_pointer(issues->arena, pointer, fields[i].name),
 			    "is required");
 	}
 	return issue_total(issues) == before;

@@ -54,6 +54,9 @@ struct vs_json_issues {
 void	vs_json_issue(struct vs_json_issues *issues, const char *pointer, const char *fmt, ...)
 	    VS_PRINTF(3, 4);
 
+/* parent/name, with '~' and '/' of the name escaped (RFC 6901). NULL: no memory. */
+const char	*vs_json_pointer(struct vs_arena *arena, const char *parent, const char *name);
+
 enum vs_json_type {
 	VS_JSON_STR,		/* const char * (arena copy) */
 	VS_JSON_INT,		/* int64_t; 600.0 is refused */
