@@ -34,6 +34,9 @@ const char	*api_role_text(enum api_role role);
 int	api_key_new(char ret_key[API_KEY_SIZE], char ret_id[VS_ULID_SIZE], uint8_t ret_sha256[32])
 	    VS_MUST_USE;
 
+/* The secret's place in a well-formed key, with id and prefix of ret_key filled; or NULL. */
+const char	*api_key_split(const char *key, struct api_key *ret_key);
+
 /*
  * Who the bearer is: parse, look up, compare in constant time, refuse revoked keys
  * and suspended workspaces. VS_EAUTH for all of these; VS_EDB. Notes the use at most
