@@ -69,7 +69,7 @@ run(struct outcome *out, bool from_client, const uint8_t *stream, size_t len, ui
 	memset(out->frame, 0, sizeof(out->frame[0]) * (len / 2 + 1));
 	vs_ws_track_init(&out->track, from_client, MAX_MESSAGE);
 	while (at < len || (event == VS_WS_HEAD && out->track.left == 0)) {
-		if (at == piece_end)
+		if (at == piece_end && at < len)
 			piece_end = at + next_cut(seed, len - at);
 		out->rc = vs_ws_feed(&out->track, stream + at, piece_end - at, &taken, &event);
 		if (out->rc < 0)
