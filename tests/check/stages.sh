@@ -25,13 +25,17 @@ stage_packages() {
 		    apt-get -qy --no-install-recommends install "${missing[@]}"
 }
 
+prepared() {
+	if [ ! -x "$TOP/configure" ] || [ "$TOP/configure.ac" -nt "$TOP/configure" ]; then
+		logged autogen "$TOP/autogen.sh"
+	fi
+}
+
 # configured DIR ARGUMENT... - a build directory, made anew when its arguments change.
 configured() {
 	local dir=$CHECK/$1
 	shift
-	mkdir -p "$dir"
-	[ -x "$TOP/configure" ] && [ "$TOP/configure" -nt "$TOP/configure.ac" ] ||
-		"$TOP/autogen.sh" || return
+	prepared || return
 	if [ "$(cat "$dir/arguments" 2>/dev/null)" = "$*" ] && [ -e "$dir/Makefile" ]; then
 		return 0
 	fi
@@ -101,28 +105,10 @@ tap_count() {
 }
 
 stage_fuzz() {
-	local target name seeds work failed=0 n=0
-	logged build-fuzz built fuzz --enable-fuzzing CC=clang-14 || return
-	for target in "$CHECK"/fuzz/tests/fuzz/fuzz_*; do
-		if [ ! -f "$target" ] || [ ! -x "$target" ]; then continue; fi
-		n=$((n + 1))
-		name=$(basename "$target")
-		seeds=$TOP/tests/fuzz/corpus/${name#fuzz_}
-		work=$(mktemp -d "$CHECK/fuzz.XXXXXX")
-		if [ -n "$(ls -A "$seeds" 2>/dev/null)" ] &&
-			logged "$name-seeds" "$target" -runs=0 "$seeds" &&
-			logged "$name" "$target" -max_total_time=$FUZZ_SECONDS -timeout=10 -rss_limit_mb=2048 \
-			    -artifact_prefix="$LOG/$name-" "$work" "$seeds"; then
-			count 1 0 0
-		else
-			echo "   $name failed or has no corpus in $seeds"
-			count 0 1 0
-			failed=1
-		fi
-		rm -rf "$work"
-	done
-	[ $n -gt 0 ] || { echo "   no fuzz target was built"; return 1; }
-	return $failed
+	local rc=0
+	prepared && FUZZ_BUILD_DIR=$CHECK/fuzz logged fuzz "$TOP/tests/fuzz/run" $FUZZ_SECONDS || rc=1
+	count "$(grep -c ' ok, ' "$LOG/fuzz.log")" "$(grep -c ' FAILED: ' "$LOG/fuzz.log")" 0
+	return $rc
 }
 
 # The tarball builds, passes its tests, installs and uninstalls from a read-only tree.
