@@ -57,8 +57,8 @@ static const char *const verdicts[] = {
 };
 
 int
-cdp_client_open(struct vs_dbq *dbq, const struct cdp_client_ask *ask, vs_msec deadline,
-    vs_dbq_fn fn, void *ctx)
+cdp_client_open(
+    struct vs_dbq *dbq, const struct cdp_client_ask *ask, vs_msec deadline, vs_dbq_fn fn, void *ctx)
 {
 	return vs_dbq_run(dbq, &cdp_client_stmts[CLIENT_OPEN],
 	    VS_ARGS(VS_TEXT(ask->workspace_id), VS_TEXT(ask->session_id), VS_TEXT(ask->client_id),
@@ -90,8 +90,8 @@ cdp_client_grant_load(const PGresult *res, struct cdp_client_grant *ret_grant)
 		.endpoint = vs_col_text(res, 0, 5),
 		.secret_kid = vs_col_text(res, 0, 6),
 	};
-	if (grant.verdict == CDP_OPEN
-	    && (grant.runtime_id == NULL || grant.endpoint == NULL || grant.secret_kid == NULL))
+	if (grant.verdict == CDP_OPEN &&
+	    (grant.runtime_id == NULL || grant.endpoint == NULL || grant.secret_kid == NULL))
 		return VS_EDBBUG;
 	*ret_grant = grant;
 	return 0;
@@ -102,8 +102,8 @@ cdp_client_close(struct vs_dbq *dbq, const char *client_id, enum cdp_leave leave
     const char *request_id, vs_msec deadline, vs_dbq_fn fn, void *ctx)
 {
 	return vs_dbq_run(dbq, &cdp_client_stmts[CLIENT_CLOSE],
-	    VS_ARGS(VS_TEXT(client_id), VS_TEXT(leave_events[leave]), VS_TEXT(request_id)), deadline,
-	    fn, ctx, NULL);
+	    VS_ARGS(VS_TEXT(client_id), VS_TEXT(leave_events[leave]), VS_TEXT(request_id)),
+	    deadline, fn, ctx, NULL);
 }
 
 int
@@ -118,8 +118,8 @@ cdp_client_beat(struct vs_dbq *dbq, const char *instance_id, const char *name,
 int
 cdp_client_poll(struct vs_dbq *dbq, const char *ids, vs_msec deadline, vs_dbq_fn fn, void *ctx)
 {
-	return vs_dbq_run(dbq, &cdp_client_stmts[CLIENT_POLL], VS_ARGS(VS_TEXT(ids)), deadline, fn,
-	    ctx, NULL);
+	return vs_dbq_run(
+	    dbq, &cdp_client_stmts[CLIENT_POLL], VS_ARGS(VS_TEXT(ids)), deadline, fn, ctx, NULL);
 }
 
 void
