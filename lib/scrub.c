@@ -195,33 +195,46 @@ is_credential(char c)
 	return is_word(c) || (c != '\0' && strchr(".~+/=", c) != NULL);
 }
 
+/* Is this word one of the list, in any case? */
+static bool
+is_listed(const char *const *list, size_t count, const char *word, size_t len)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strlen(list[i]) == len && strncasecmp(word, list[i], len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The word before credentials; never the credentials themselves. */
+static bool
+is_scheme(const char *word, size_t len)
+{
+	static const char *const schemes[] = { "bearer", "basic" };
+
+	return is_listed(schemes, VS_COUNTOF(schemes), word, len);
+}
+
 /* "Bearer x", "Basic x", but not "a bearer token". */
 static bool
 find_credentials(const struct view *view, struct span *ret_secret)
 {
-	static const char *const schemes[] = { "bearer", "basic" };
 	static const char *const prose[] = { "and", "auth", "authentication", "authorization",
 		"credential", "credentials", "is", "key", "keys", "or", "scheme", "token",
 		"tokens" };
 	const char *word = view->text + view->word.from;
-	size_t word_len = view->word.to - view->word.from;
 	size_t from = skip(view, view->word.to, is_blank);
-	bool scheme = false;
 	size_t to, len;
 
-	for (size_t i = 0; i < VS_COUNTOF(schemes); i++)
-		scheme |=
-		    strlen(schemes[i]) == word_len && strncasecmp(word, schemes[i], word_len) == 0;
-	to = scheme ? skip(view, from, is_credential) : from;
-	if (to == from || from == view->word.to)
+	if (from == view->word.to || !is_scheme(word, view->word.to - view->word.from))
 		return false;
+	to = skip(view, from, is_credential);
 	len = to - from;
 	while (len > 0 && view->text[from + len - 1] == '.')
 		len--;
-	for (size_t i = 0; i < VS_COUNTOF(prose); i++) {
-		if (strlen(prose[i]) == len && memcmp(view->text + from, prose[i], len) == 0)
-			return false;
-	}
+	if (len == 0 || is_scheme(view->text + from, len) ||
+	    is_listed(prose, VS_COUNTOF(prose), view->text + from, len))
+		return false;
 	*ret_secret = (struct span){ from, to };
 	return true;
 }
@@ -378,7 +391,9 @@ find_value(const struct view *view, struct span *ret_secret)
 		ret_secret->to = value_end(view, from, ends_line);
 	else
 		ret_secret->to = value_end(view, from, json ? ends_json_value : ends_value);
-	return ret_secret->to > ret_secret->from;
+	/* token=Bearer x: the secret is found as the credentials behind the scheme. */
+	return ret_secret->to > ret_secret->from &&
+	       !is_scheme(view->text + ret_secret->from, ret_secret->to - ret_secret->from);
 }
 
 /*

@@ -59,6 +59,8 @@ static const struct {
 	{ "X-Api-Key:abc", "X-Api-Key:" R },
 	{ "sent Bearer abc.def, then", "sent Bearer " R ", then" },
 	{ "bearer  a", "bearer  " R },
+	{ "a bearer Bearer a", "a bearer Bearer " R },
+	{ "token=Bearer a", "token=Bearer " R },
 	{ "Basic dXNlcjpwYXNz", "Basic " R },
 	/* JSON, also quoted in JSON, and values that are not strings. */
 	{ "{\"password\":\"a\\\"b\",\"id\":\"" ID "\"}",
