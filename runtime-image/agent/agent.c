@@ -83,12 +83,13 @@ agent_end(struct agent *agent, enum agent_end end, const char *detail)
 	agent_leave_if_reaped(agent);
 }
 
-/* Its first line is kept; bwrap speaks only when it fails. */
+/* bwrap speaks only when it fails, its first line is kept; it comes in pieces. */
 static void
 agent_on_bwrap(struct vs_watch *watch, uint32_t revents)
 {
 	struct agent *agent = watch->ctx;
-	char text[AGENT_DETAIL_SIZE];
+	size_t have = strlen(agent->bwrap_says);
+	char text[256];
 
 	(void)revents;
 	ssize_t len = read(watch->fd, text, sizeof(text) - 1);
@@ -99,9 +100,18 @@ agent_on_bwrap(struct vs_watch *watch, uint32_t revents)
 		return;
 	}
 	text[len] = '\0';
-	text[strcspn(text, "\n")] = '\0';
-	if (agent->bwrap_says[0] == '\0')
-		(void)snprintf(agent->bwrap_says, sizeof(agent->bwrap_says), "%s", text);
+	if (strchr(agent->bwrap_says, '\n') == NULL)
+		(void)snprintf(agent->bwrap_says + have, sizeof(agent->bwrap_says) - have, "%s",
+		    text);
+}
+
+/* Nothing more is written when this is called: take all of it. */
+static void
+agent_hear_bwrap_out(struct agent *agent)
+{
+	for (int i = 0; i < 16 && agent->bwrap.fd >= 0; i++)
+		agent_on_bwrap(&agent->bwrap, 0);
+	agent->bwrap_says[strcspn(agent->bwrap_says, "\n")] = '\0';
 }
 
 static void
@@ -115,8 +125,7 @@ agent_on_child(void *ctx, int signo)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		if (pid != agent->sandbox.pid)
 			continue;
-		if (agent->bwrap.fd >= 0)
-			agent_on_bwrap(&agent->bwrap, 0);
+		agent_hear_bwrap_out(agent);
 		if (agent->bwrap_says[0] != '\0' && agent->state == AGENT_STARTING)
 			agent_end(agent, END_START_FAILED, agent->bwrap_says);
 	}

@@ -15,31 +15,24 @@
 #define LISTENING        "DevTools listening on ws://127.0.0.1:"
 #define LINE_MAX_BYTES   512
 #define ANSWER_MAX_BYTES (256 * 1024)
-#define RETRY_MS         10
-#define TRIES_WAIT       20 /* the window manager needs a moment to maximise */
-#define TRIES_MAX        60
+#define RETRY_MS         5
+#define PLACED_TRIES     400
+#define SIZE_TRIES       20
 
 /*
- * The steps, in order; each is one command and what its answer leads to. VERSION proves
- * that the browser answers; the rest look at the page and, when waiting for the window
- * manager did not do, set the window's content size.
+ * The steps, in order; each is one command and what its answer leads to. Until the
+ * window is maximised the browser process is asked, which answers when a page's process
+ * is still being started.
  */
 enum step {
 	STEP_DONE,
 	STEP_VERSION,
 	STEP_TARGETS,
+	STEP_PLACED,
 	STEP_ATTACH,
 	STEP_SIZE,
-	STEP_WINDOW,
 	STEP_RESIZE
 };
-
-static void
-chrome_finish(struct chrome *chrome)
-{
-	chrome->step = STEP_DONE;
-	chrome->changed(chrome->ctx);
-}
 
 static int
 chrome_params(const struct chrome *chrome, struct vs_buf *out)
@@ -59,7 +52,7 @@ chrome_params(const struct chrome *chrome, struct vs_buf *out)
 		    "\"method\":\"Runtime.evaluate\",\"sessionId\":\"%s\","
 		    "\"params\":{\"expression\":\"innerWidth+'x'+innerHeight\"}",
 		    chrome->session);
-	case STEP_WINDOW:
+	case STEP_PLACED:
 		return vs_buf_printf(out,
 		    "\"method\":\"Browser.getWindowForTarget\",\"params\":{\"targetId\":\"%s\"}",
 		    chrome->target);
@@ -100,15 +93,20 @@ chrome_again(struct vs_timer *timer)
 	chrome_call(chrome, (enum step)chrome->step);
 }
 
-/* Try the same step later; after the last try the size stays as it is. */
 static void
-chrome_retry(struct chrome *chrome, enum step step)
+chrome_go(struct chrome *chrome, enum step step)
 {
-	chrome->step = step;
-	if (++chrome->tries > TRIES_MAX ||
-	    vs_loop_timer(chrome->loop, &chrome->again, vs_loop_now(chrome->loop) + RETRY_MS,
-		chrome_again, chrome) < 0)
-		chrome_finish(chrome);
+	chrome->tries = 0;
+	chrome_call(chrome, step);
+}
+
+/* Ask the same again in a moment. False: often enough. */
+static bool
+chrome_retry(struct chrome *chrome, int max_tries)
+{
+	return ++chrome->tries < max_tries &&
+	       vs_loop_timer(chrome->loop, &chrome->again, vs_loop_now(chrome->loop) + RETRY_MS,
+		   chrome_again, chrome) == 0;
 }
 
 static struct json_object *
@@ -160,14 +158,42 @@ chrome_size_fits(const struct chrome *chrome, struct json_object *result)
 }
 
 static void
-chrome_sized(struct chrome *chrome, struct json_object *result)
+chrome_set_placed(struct chrome *chrome)
 {
-	if (chrome_size_fits(chrome, result))
-		chrome_finish(chrome);
-	else if (chrome->tries == TRIES_WAIT)
-		chrome_call(chrome, STEP_WINDOW);
-	else
-		chrome_retry(chrome, STEP_SIZE);
+	chrome->placed = true;
+	chrome->changed(chrome->ctx);
+}
+
+static void
+chrome_targets(struct chrome *chrome, struct json_object *result)
+{
+	if (chrome_find_page(chrome, result))
+		chrome_go(chrome, STEP_PLACED);
+	else if (!chrome_retry(chrome, PLACED_TRIES))
+		chrome_set_placed(chrome);
+}
+
+/* A window that is never maximised is still better than no session: it is resized. */
+static void
+chrome_window(struct chrome *chrome, struct json_object *result)
+{
+	struct json_object *state = json_at(json_at(result, "bounds"), "windowState");
+	const char *text = json_object_get_string(state);
+
+	if ((text == NULL || strcmp(text, "maximized") != 0) && chrome_retry(chrome, PLACED_TRIES))
+		return;
+	chrome->window = json_object_get_int64(json_at(result, "windowId"));
+	chrome_go(chrome, STEP_ATTACH);
+	chrome_set_placed(chrome);
+}
+
+static void
+chrome_size(struct chrome *chrome, struct json_object *result)
+{
+	if (chrome_size_fits(chrome, result) || chrome->resized)
+		chrome->step = STEP_DONE;
+	else if (!chrome_retry(chrome, SIZE_TRIES))
+		chrome_go(chrome, STEP_RESIZE);
 }
 
 static void
@@ -175,30 +201,25 @@ chrome_answered(struct chrome *chrome, struct json_object *result)
 {
 	switch (chrome->step) {
 	case STEP_VERSION:
-		chrome->answers = true;
-		chrome_call(chrome, STEP_TARGETS);
+		chrome_go(chrome, STEP_TARGETS);
 		break;
 	case STEP_TARGETS:
-		if (chrome_find_page(chrome, result))
-			chrome_call(chrome, STEP_ATTACH);
-		else
-			chrome_retry(chrome, STEP_TARGETS);
+		chrome_targets(chrome, result);
+		break;
+	case STEP_PLACED:
+		chrome_window(chrome, result);
 		break;
 	case STEP_ATTACH:
+		chrome->step = STEP_DONE; /* the page may have been closed by now */
 		if (json_copy_id(result, "sessionId", chrome->session, sizeof(chrome->session)))
-			chrome_call(chrome, STEP_SIZE);
-		else
-			chrome_retry(chrome, STEP_TARGETS);
+			chrome_go(chrome, STEP_SIZE);
 		break;
 	case STEP_SIZE:
-		chrome_sized(chrome, result);
-		break;
-	case STEP_WINDOW:
-		chrome->window = json_object_get_int64(json_at(result, "windowId"));
-		chrome_call(chrome, STEP_RESIZE);
+		chrome_size(chrome, result);
 		break;
 	default:
-		chrome_retry(chrome, STEP_SIZE);
+		chrome->resized = true;
+		chrome_go(chrome, STEP_SIZE);
 	}
 }
 
@@ -362,5 +383,5 @@ chrome_fini(struct chrome *chrome)
 bool
 chrome_ready(const struct chrome *chrome)
 {
-	return chrome->answers && chrome->port != 0 && chrome->step == STEP_DONE;
+	return chrome->placed && chrome->port != 0;
 }

@@ -3,7 +3,9 @@
 
 /*
  * chrome - what the agent itself wants of the browser: to know that it answers, where
- * its debugging port is, and that the page area has exactly the size asked for.
+ * its debugging port is, and that the page area has exactly the size asked for. Ready
+ * means that the window manager has maximised the window, which makes the size; that
+ * the page sees it too is checked (and set right) after, at no one's expense.
  *
  * The agent speaks over the debugging pipe, clients over the port. Chrome's own output
  * is read for the one line that names the port and thrown away: it may hold addresses
@@ -30,8 +32,9 @@ struct chrome {
 	struct agent_viewport	 viewport;
 	uint16_t		 port;		/* 0: not known yet */
 	char			 cdp_path[CHROME_PATH_SIZE];
-	bool			 answers;	/* Browser.getVersion was answered */
-	int			 step, tries;	/* of the viewport's check */
+	bool			 placed;	/* answers, and its window fills the screen */
+	int			 step, tries;	/* tries of this step */
+	bool			 resized;
 	int64_t			 window;
 	char			 target[64], session[64];
 	struct vs_timer		 again;

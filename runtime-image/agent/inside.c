@@ -26,6 +26,7 @@
 #define X_SOCKET       X_SOCKET_DIR "/X0"
 #define MAX_ARGS       40
 #define LISTEN_BACKLOG 128
+#define BROWSER_ROWS   87 /* tab strip and address bar above the page */
 
 /* What a child gets as descriptors 1 and 2, and from 3 on. -1: /dev/null, nothing. */
 struct child {
@@ -87,9 +88,8 @@ inside_set_argv(struct inside *in)
 	}
 	in->chrome_argv[n] = "about:blank";
 
-	/* A maximised window has 87 rows of tab strip and address bar above the page. */
-	(void)snprintf(
-	    in->geometry, sizeof(in->geometry), "%dx%d", in->start.arg[0], in->start.arg[1] + 87);
+	(void)snprintf(in->geometry, sizeof(in->geometry), "%dx%d", in->start.arg[0],
+	    in->start.arg[1] + BROWSER_ROWS);
 	memcpy(in->xvnc_argv, xvnc_flags, sizeof(xvnc_flags));
 	in->xvnc_argv[VS_COUNTOF(xvnc_flags)] = in->geometry;
 }
