@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * instance - this worker as the database knows it: a lease that is renewed, and the
+ * regular look at what became of the sessions on it.
+ *
+ * Owner: the server. Threads: one.
+ */
+
+#include "lib/base.h"
+#include "lib/loop.h"
+#include "lib/ulid.h"
+
+struct server;
+
+struct instance {
+	char		 id[VS_ULID_SIZE];
+	struct vs_timer	 beat, poll;
+};
+
+#define INSTANCE_POLL_MS	3000
+#define INSTANCE_POLL_BATCH	500
+
+int	instance_start(struct server *srv) VS_MUST_USE;
+void	instance_stop(struct server *srv);
+
+/* The database is back: the lease first, then what was missed. */
+void	instance_up(struct server *srv);
