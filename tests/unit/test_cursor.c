@@ -5,52 +5,28 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "fcgi/cursor.h"
 #include "lib/err.h"
-#include "tests/support/tmpdir.h"
+#include "tests/support/keys.h"
 
 #define ID  "01JZZZZZZZZZZZZZZZZZZZZZZZ"
 #define WS  "01JYYYYYYYYYYYYYYYYYYYYYYY"
 #define WS2 "01JXXXXXXXXXXXXXXXXXXXXXXX"
 
 struct fixture {
-	char dir[TMPDIR_SIZE];
 	struct vs_keyring *ring;
 	struct cursor_scope scope;
 };
 
 static void
-put_key(const struct fixture *fx, const char *kid, uint8_t fill)
+load_keys(struct fixture *fx, const char *kids)
 {
-	uint8_t bytes[VS_KEY_BYTES];
-	char path[TMPDIR_SIZE + 40];
-	int fd;
-
-	memset(bytes, fill, sizeof(bytes));
-	(void)snprintf(path, sizeof(path), "%s/%s.key", fx->dir, kid);
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, bytes, sizeof(bytes)), sizeof(bytes));
-	(void)close(fd);
-}
-
-static void
-load_keys(struct fixture *fx)
-{
-	struct vs_buf fault;
-
 	vs_keyring_free(fx->ring);
-	vs_buf_init(&fault, 1024);
-	if (vs_keyring_load(fx->dir, &fault, &fx->ring) < 0)
-		fail_msg("%s", vs_buf_str(&fault));
-	vs_buf_fini(&fault);
+	fx->ring = keys_new(kids);
 	fx->scope = (struct cursor_scope){ fx->ring, "sessions", WS };
 }
 
@@ -60,9 +36,7 @@ setup(void **state)
 	struct fixture *fx = calloc(1, sizeof(*fx));
 
 	assert_non_null(fx);
-	tmpdir_new(fx->dir);
-	put_key(fx, "k1", 7);
-	load_keys(fx);
+	load_keys(fx, "k1");
 	*state = fx;
 	return 0;
 }
@@ -73,7 +47,6 @@ teardown(void **state)
 	struct fixture *fx = *state;
 
 	vs_keyring_free(fx->ring);
-	tmpdir_remove(fx->dir);
 	free(fx);
 	return 0;
 }
@@ -100,8 +73,7 @@ cursor_parse__fits_the_longest_kid(void **state)
 	char text[CURSOR_SIZE];
 	struct cursor got;
 
-	put_key(fx, "z2345678901234567890123456789012", 9);
-	load_keys(fx);
+	load_keys(fx, "z2345678901234567890123456789012");
 	cursor_print(&fx->scope, &place, text);
 	assert_true(strlen(text) < CURSOR_SIZE);
 	assert_int_equal(cursor_parse(&fx->scope, text, &got), 0);
@@ -115,8 +87,7 @@ cursor_parse__takes_one_of_an_older_key(void **state)
 	struct cursor got;
 
 	cursor_print(&fx->scope, &place, text);
-	put_key(fx, "k2", 8);
-	load_keys(fx);
+	load_keys(fx, "k1 k2");
 	assert_int_equal(cursor_parse(&fx->scope, text, &got), 0);
 }
 
@@ -162,14 +133,11 @@ static void
 cursor_parse__refuses_one_of_a_key_that_is_gone(void **state)
 {
 	struct fixture *fx = *state;
-	char text[CURSOR_SIZE], path[TMPDIR_SIZE + 40];
+	char text[CURSOR_SIZE];
 	struct cursor got;
 
 	cursor_print(&fx->scope, &place, text);
-	put_key(fx, "k2", 8);
-	(void)snprintf(path, sizeof(path), "%s/k1.key", fx->dir);
-	assert_int_equal(unlink(path), 0);
-	load_keys(fx);
+	load_keys(fx, "k2");
 	assert_int_equal(cursor_parse(&fx->scope, text, &got), VS_EINVAL);
 }
 
