@@ -8,6 +8,9 @@
 #include "lib/conf.h"
 #include "lib/log.h"
 
+#define EGRESS_ALLOW_MAX 64
+#define NO_PASSWORD      "must not hold a password: name a file of it by passfile="
+
 #define OPT_STR(section_, key_, dflt, help_) \
 	{ .section = #section_, \
 		.key = #key_, \
@@ -169,6 +172,37 @@ is_driver(const char *text)
 	return strcmp(text, "local") == 0;
 }
 
+/* The file may be read by more people than a password should be. */
+static bool
+is_without_password(const char *text)
+{
+	static const char word[] = "password";
+
+	while ((text = strstr(text, word)) != NULL) {
+		text += sizeof(word) - 1;
+		if (text[strspn(text, " \t")] == '=')
+			return false;
+	}
+	return true;
+}
+
+/* No host names, and no more than an agent takes; the agent looks at each closely. */
+static bool
+is_address_list(const char *text)
+{
+	size_t count = 0;
+
+	for (text += strspn(text, " \t"); *text != '\0'; text += strspn(text, " \t")) {
+		size_t len = strspn(text, "0123456789abcdefABCDEF.:/[]-");
+
+		if (len == 0 || (text[len] != '\0' && strchr(" \t", text[len]) == NULL))
+			return false;
+		text += len;
+		count++;
+	}
+	return count <= EGRESS_ALLOW_MAX;
+}
+
 static const struct {
 	const char *section, *key;
 	bool (*ok)(const char *text);
@@ -181,9 +215,15 @@ static const struct {
 	{ "platform", "keys_dir", is_absolute, "must be an absolute path" },
 	{ "platform", "log_level", is_log_level, "must be error, warning, info or debug" },
 	{ "platform", "log_format", is_log_format, "must be json or text" },
+	{ "database", "api", is_without_password, NO_PASSWORD },
+	{ "database", "proxy", is_without_password, NO_PASSWORD },
+	{ "database", "reaper", is_without_password, NO_PASSWORD },
+	{ "database", "owner", is_without_password, NO_PASSWORD },
 	{ "cdpd", "listen", is_listen_address, "must be an absolute path or address:port" },
 	{ "reaperd", "agent_path", is_absolute, "must be an absolute path" },
 	{ NULL, "driver", is_driver, "must be local" },
+	{ NULL, "egress_allow", is_address_list,
+	    "must be up to 64 of address[/length][:port[-port]], with blanks between" },
 };
 
 static bool

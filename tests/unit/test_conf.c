@@ -80,6 +80,7 @@ conf_parse__reads_every_form_of_a_line(void **state)
 	struct vs_conf *conf = parse_ok("# c\n; c\n\n  [ api ]  \r\n\tworkers=7\r\n"
 					" max_body_bytes \t=\t65536 \n[platform]\nuser=\n"
 					"[database]\napi = a=b # not a comment\n"
+					"owner = passfile=/x/password options=-c\n"
 					"[region b-1]\ncapacity = 3\n[region c]\n"
 					"egress_allow = 127.0.0.1:80 10.0.0.0/8");
 
@@ -133,6 +134,11 @@ static const struct {
 	{ "[region a b]", "f:1: the name of a region must be 1-63 of a-z, 0-9 and -\n" },
 	{ "[region a]\n[region b]\n[region a]", "f:3: region a stands on line 1 already\n" },
 	{ "[region a]\ndriver = docker", "f:2: driver must be local\n" },
+	{ "[region a]\negress_allow = 10.0.0.0/8 localhost:80",
+	    "f:2: egress_allow must be up to 64 of address[/length][:port[-port]], "
+	    "with blanks between\n" },
+	{ "[database]\napi = dbname=x password = y",
+	    "f:2: api must not hold a password: name a file of it by passfile=\n" },
 	{ "[region a]\npids = 1\n[region b]\npids = 2",
 	    "f:2: pids must be between 50 and 100000\n"
 	    "f:4: pids must be between 50 and 100000\n" },

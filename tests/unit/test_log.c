@@ -10,6 +10,7 @@
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "lib/clock.h"
@@ -203,6 +204,34 @@ log__drops_lines_nobody_reads_and_says_so(void **state)
 	json_object_put(obj);
 }
 
+/* A stream that takes a part of a line: the next one begins on a line of its own. */
+static void
+log__starts_anew_after_a_torn_line(void **state)
+{
+	static char text[1001];
+	static char got[1 << 20];
+	bool torn = false;
+	ssize_t n;
+	int pair[2];
+
+	(void)state;
+	memset(text, 'a', sizeof(text) - 1);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	vs_log_fd(pair[1]);
+	for (int i = 0; i < 2000; i++)
+		log_info("unit.flood", VS_LOG_STR("a", text), VS_LOG_STR("b", text));
+	while ((n = read(pair[0], got, sizeof(got))) > 0)
+		torn = got[n - 1] != '\n';
+	log_info("unit.after");
+	n = read(pair[0], got, sizeof(got) - 1);
+	assert_true(n > 0);
+	got[n] = '\0';
+	assert_int_equal(got[0], torn ? '\n' : '{');
+	assert_non_null(strstr(got, "\"event\":\"unit.after\",\"dropped\":"));
+	(void)close(pair[0]);
+	(void)close(pair[1]);
+}
+
 /* No SIGPIPE, no error: a daemon outlives the reader of its log. */
 static void
 log__survives_a_reader_that_is_gone(void **state)
@@ -256,6 +285,8 @@ main(void)
 		    log__cuts_long_values_and_long_lines, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    log__drops_lines_nobody_reads_and_says_so, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    log__starts_anew_after_a_torn_line, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    log__survives_a_reader_that_is_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(log__is_readable_as_text, setup, teardown),

@@ -7,10 +7,79 @@
 
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/clock.h"
 #include "lib/ulid.h"
+
+/* The wall clock and the random bytes, as the test wants them; 0 and -1: the real ones. */
+static int64_t fake_ms;
+static int fake_random = -1;
+
+int __real_clock_gettime(clockid_t id, struct timespec *now);
+int __wrap_clock_gettime(clockid_t id, struct timespec *now);
+int __real_getentropy(void *bytes, size_t len);
+int __wrap_getentropy(void *bytes, size_t len);
+
+int
+__wrap_clock_gettime(clockid_t id, struct timespec *now)
+{
+	if (fake_ms == 0 || id != CLOCK_REALTIME)
+		return __real_clock_gettime(id, now);
+	*now = (struct timespec){ fake_ms / 1000, fake_ms % 1000 * 1000000 };
+	return 0;
+}
+
+int
+__wrap_getentropy(void *bytes, size_t len)
+{
+	if (fake_random < 0)
+		return __real_getentropy(bytes, len);
+	memset(bytes, fake_random, len);
+	return 0;
+}
+
+static int
+real_again(void **state)
+{
+	(void)state;
+	fake_ms = 0;
+	fake_random = -1;
+	return 0;
+}
+
+static void
+ulid_new__goes_on_when_the_clock_goes_back(void **state)
+{
+	char first[VS_ULID_SIZE], second[VS_ULID_SIZE];
+
+	(void)state;
+	fake_ms = 2000000000000;
+	vs_ulid_new(first);
+	fake_ms -= 86400000;
+	vs_ulid_new(second);
+	assert_true(strcmp(first, second) < 0);
+	assert_int_equal(vs_ulid_wall_ms(second), 2000000000000);
+}
+
+static void
+ulid_new__takes_the_next_millisecond_when_one_is_full(void **state)
+{
+	char first[VS_ULID_SIZE], second[VS_ULID_SIZE];
+
+	(void)state;
+	fake_ms = 2000000001000;
+	fake_random = 0xff;
+	vs_ulid_new(first);
+	assert_string_equal(first + 10, "ZZZZZZZZZZZZZZZZ");
+	fake_random = 0;
+	vs_ulid_new(second);
+	assert_true(strcmp(first, second) < 0);
+	assert_int_equal(vs_ulid_wall_ms(second), 2000000001001);
+	vs_ulid_new(first);
+	assert_string_equal(first + 10, "0000000000000001");
+}
 
 static void
 ulid_new__sorts_in_the_order_made(void **state)
@@ -93,6 +162,9 @@ main(void)
 		cmocka_unit_test(ulid_new__holds_the_time),
 		cmocka_unit_test(ulid_new__differs_after_a_fork),
 		cmocka_unit_test(ulid_ok__refuses_what_is_none),
+		cmocka_unit_test_teardown(ulid_new__goes_on_when_the_clock_goes_back, real_again),
+		cmocka_unit_test_teardown(
+		    ulid_new__takes_the_next_millisecond_when_one_is_full, real_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
