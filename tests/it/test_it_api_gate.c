@@ -305,8 +305,8 @@ static void
 request_id__is_the_callers_or_new_and_on_every_answer(void **state)
 {
 	static const char *const odd[] = { "X-Request-Id: a b\r\n",
-		"X-Request-Id: 0123456789012345678901234567890123456789012345678901234567890123"
-		"4\r\n",
+		("X-Request-Id: 0123456789012345678901234567890123456789012345678901234567890123"
+		 "4\r\n"),
 		"X-Request-Id: {}\r\n" };
 	struct http_answer answer;
 	char value[HTTP_VALUE_SIZE];

@@ -124,8 +124,9 @@ req_init__makes_a_new_request_id_when_the_callers_is_odd(void **state)
 {
 	static const char *const odd[] = { "HTTP_X_REQUEST_ID=", "HTTP_X_REQUEST_ID=a b",
 		"HTTP_X_REQUEST_ID=a\nb", "HTTP_X_REQUEST_ID=\xc3\xa9",
-		"HTTP_X_REQUEST_ID=0123456789012345678901234567890123456789012345678901234567890123"
-		"4" };
+		("HTTP_X_REQUEST_ID="
+		 "0123456789012345678901234567890123456789012345678901234567890123"
+		 "4") };
 	struct fixture *fx = *state;
 
 	for (size_t i = 0; i < VS_COUNTOF(odd); i++) {
