@@ -225,6 +225,11 @@ migrate_run(const char *conninfo, const char *sql_dir, struct vs_buf *fault,
 	return rc;
 }
 
+static const char grant_sql[] =
+    "DO $$ BEGIN"
+    " EXECUTE format('GRANT CREATE ON DATABASE %I TO " OWNER "', current_database());"
+    "END $$";
+
 int
 migrate_roles(const char *conninfo, const char *sql_dir, struct vs_buf *fault)
 {
@@ -242,5 +247,8 @@ migrate_roles(const char *conninfo, const char *sql_dir, struct vs_buf *fault)
 		rc = open_conn(conninfo, fault, &conn);
 	if (rc == 0)
 		rc = exec_text(conn, "roles.sql", text, fault);
+	/* Only this database's: roles.sql may be run from any of the cluster. */
+	if (rc == 0)
+		rc = exec_text(conn, "grant", grant_sql, fault);
 	return rc;
 }

@@ -29,5 +29,5 @@ struct migrate_report {
 int	migrate_run(const char *conninfo, const char *sql_dir, struct vs_buf *fault,
 	    struct migrate_report *ret_report) VS_MUST_USE;
 
-/* Make the roles of roles.sql; conninfo: a superuser. */
+/* Make the roles of roles.sql, and let the owner use this database; conninfo: a superuser. */
 int	migrate_roles(const char *conninfo, const char *sql_dir, struct vs_buf *fault) VS_MUST_USE;

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
--- The roles, made once by a superuser before the first migration, while connected
--- to the database that will hold the schema (ventusctl migrate --roles does it).
+-- The roles, made once by a superuser before the first migration: by psql, or by
+-- ventusctl migrate --roles.
 -- Run again at any time: it changes nothing that is right already.
 --
 -- ventus_owner owns the schema and cannot log in; the three daemons log in as
@@ -18,7 +18,6 @@ BEGIN
 		CREATE ROLE ventus_queue NOLOGIN;
 	END IF;
 	GRANT ventus_queue TO ventus_owner;	-- the owner gives it one function
-	EXECUTE format('GRANT CREATE ON DATABASE %I TO ventus_owner', current_database());
 	FOREACH r IN ARRAY ARRAY['ventus_api', 'ventus_proxy', 'ventus_reaper'] LOOP
 		IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = r) THEN
 			EXECUTE format('CREATE ROLE %I LOGIN', r);

@@ -19,7 +19,7 @@ CREATE TYPE ventus.actor AS (
 
 CREATE TABLE ventus.tenant (
 	id                       ventus.ulid PRIMARY KEY,
-	name                     text NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
+	name                     text NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 200),
 	recording_retention_days integer NOT NULL DEFAULT 30
 	    CHECK (recording_retention_days BETWEEN 1 AND 3650),
 	created_at               timestamptz NOT NULL DEFAULT now()
@@ -31,7 +31,8 @@ CREATE TABLE ventus.workspace (
 	name         text NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
 	status       text NOT NULL DEFAULT 'ACTIVE' CHECK (status IN ('ACTIVE', 'SUSPENDED')),
 	weight       integer NOT NULL DEFAULT 1 CHECK (weight BETWEEN 1 AND 1000),
-	created_at   timestamptz NOT NULL DEFAULT now()
+	created_at   timestamptz NOT NULL DEFAULT now(),
+	UNIQUE (tenant_id, name)
 );
 
 CREATE TABLE ventus.api_key (

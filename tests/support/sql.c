@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/pq.h"
+
 PGconn *
 sql_open(const struct pg *pg, const char *user)
 {
@@ -21,6 +23,7 @@ sql_open(const struct pg *pg, const char *user)
 	conn = PQconnectdb(dsn);
 	if (PQstatus(conn) != CONNECTION_OK)
 		fail_msg("%s", PQerrorMessage(conn));
+	(void)PQsetNoticeProcessor(conn, vs_pq_ignore_notice, NULL);
 	return conn;
 }
 
