@@ -24,6 +24,7 @@ struct thing {
 	struct size size;
 	bool has_size;
 	struct json_object *labels;
+	int64_t odd;
 };
 
 static void
@@ -35,6 +36,16 @@ check_labels(
 	assert_ptr_equal(thing->labels, value);
 	if (json_object_get_type(value) != json_type_object)
 		vs_json_issue(issues, pointer, "must be an object of %d things", 1);
+}
+
+static void
+check_odd(struct json_object *value, const char *pointer, void *dst, struct vs_json_issues *issues)
+{
+	const struct thing *thing = dst;
+
+	(void)value;
+	if (thing->odd % 2 == 0)
+		vs_json_issue(issues, pointer, "must be odd");
 }
 
 static const char *const kinds[] = { "chrome", "rda", NULL };
@@ -89,6 +100,13 @@ static const struct vs_json_field rows[] = {
 	    .offset = AT(labels),
 	    .present = ALWAYS,
 	    .custom = check_labels },
+	{ .name = "odd",
+	    .type = VS_JSON_INT,
+	    .offset = AT(odd),
+	    .present = ALWAYS,
+	    .min = 1,
+	    .max = 9,
+	    .custom = check_odd },
 	{ .name = "a/b~c", .type = VS_JSON_INT, .offset = AT(count), .present = ALWAYS },
 };
 
@@ -202,6 +220,8 @@ static const struct {
 	{ "{\"name\":\"x\",\"\":1}", "/", "there is no field \"\"" },
 	{ "{\"name\":\"x\",\"m~n/o\":1}", "/m~0n~1o", "there is no field \"m~n/o\"" },
 	{ "{\"name\":\"x\",\"a/b~c\":\"\"}", "/a~1b~0c", "must be an integer" },
+	{ "{\"name\":\"x\",\"odd\":10}", "/odd", "must be from 1 to 9" },
+	{ "{\"name\":\"x\",\"odd\":8}", "/odd", "must be odd" },
 	{ "{\"name\":\"x\",\"labels\":[]}", "/labels", "must be an object of 1 things" },
 };
 

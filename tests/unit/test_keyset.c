@@ -76,12 +76,36 @@ keyset__survives_growth_and_closing(void **state)
 	vs_keyset_fini(&set);
 }
 
+/* So often that equal names of two owners sometimes lie in one run of slots. */
+static void
+keyset__tells_crowded_owners_apart(void **state)
+{
+	enum { EACH = VS_KEYSET_INLINE / 2 };
+	struct vs_keyset set;
+
+	(void)state;
+	for (size_t first = 0; first + EACH <= NAMES; first++) {
+		vs_keyset_init(&set);
+		for (uint32_t owner = 1; owner <= 2; owner++) {
+			for (size_t i = 0; i < EACH; i++)
+				assert_int_equal(add(&set, owner, names[first + i]), 0);
+		}
+		for (uint32_t owner = 2; owner > 0; owner--) {
+			for (size_t i = 0; i < EACH; i++)
+				assert_int_equal(add(&set, owner, names[first + i]), VS_EEXIST);
+			vs_keyset_close(&set, owner);
+		}
+		vs_keyset_fini(&set);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keyset__keeps_owners_apart),
 		cmocka_unit_test(keyset__survives_growth_and_closing),
+		cmocka_unit_test(keyset__tells_crowded_owners_apart),
 	};
 
 	return cmocka_run_group_tests(tests, make_names, NULL);
