@@ -66,7 +66,6 @@ int
 main(int argc, char **argv)
 {
 	struct vs_prefork prefork = {
-		.program = PROGRAM,
 		.respawn_pause_ms = 200,
 		.stop_wait_ms = SERVER_STOP_MS + 1000,
 		.work = app_work,

@@ -81,7 +81,6 @@ main(int argc, char **argv)
 	/* From here on nothing can fail but a worker, and that is started again. */
 	vs_daemon_ready();
 	rc = vs_prefork_run(&(const struct vs_prefork){
-	    .program = "ventus-api",
 	    .workers = (int)conf->api_workers,
 	    .respawn_pause_ms = 200,
 	    .stop_wait_ms = 35000,

@@ -17,7 +17,6 @@
 #include "lib/base.h"
 
 struct vs_prefork {
-	const char	*program;		/* for the log */
 	int		 workers;
 	vs_msec		 respawn_pause_ms;
 	vs_msec		 stop_wait_ms;		/* then SIGKILL */

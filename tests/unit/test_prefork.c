@@ -155,7 +155,7 @@ prefork_run__starts_a_dead_worker_again(void **state)
 	struct note note;
 
 	(void)state;
-	master_start((struct vs_prefork){ "unit", 3, 10, 5000, work_until_term, NULL }, pids);
+	master_start((struct vs_prefork){ 3, 10, 5000, work_until_term, NULL }, pids);
 	assert_int_equal(kill(pids[1], SIGKILL), 0);
 	assert_true(hear(&note));
 	assert_int_equal(note.slot, 1);
@@ -171,7 +171,7 @@ prefork_run__ends_with_its_workers_at_int_too(void **state)
 	pid_t pids[2];
 
 	(void)state;
-	master_start((struct vs_prefork){ "unit", 2, 10, 5000, work_until_term, NULL }, pids);
+	master_start((struct vs_prefork){ 2, 10, 5000, work_until_term, NULL }, pids);
 	assert_int_equal(kill(master, SIGINT), 0);
 	assert_int_equal(master_join(), 0);
 	assert_int_equal(kill(pids[0], 0), -1);
@@ -185,7 +185,7 @@ prefork_run__kills_who_does_not_stop_in_time(void **state)
 	pid_t pids[2];
 
 	(void)state;
-	master_start((struct vs_prefork){ "unit", 2, 10, 200, work_and_ignore_term, NULL }, pids);
+	master_start((struct vs_prefork){ 2, 10, 200, work_and_ignore_term, NULL }, pids);
 	before = vs_clock_mono_ms();
 	assert_int_equal(kill(master, SIGTERM), 0);
 	assert_int_equal(master_join(), 0);
@@ -199,8 +199,7 @@ prefork_run__waits_no_longer_after_a_second_term(void **state)
 
 	(void)state;
 	master_start(
-	    (struct vs_prefork){ "unit", 1, 10, 10 * DEADLINE_MS, work_and_ignore_term, NULL },
-	    pids);
+	    (struct vs_prefork){ 1, 10, 10 * DEADLINE_MS, work_and_ignore_term, NULL }, pids);
 	assert_int_equal(kill(master, SIGTERM), 0);
 	assert_int_equal(kill(master, SIGINT), 0);
 	assert_int_equal(master_join(), 0);
@@ -212,7 +211,7 @@ prefork_run__takes_its_workers_along_when_killed(void **state)
 	pid_t pids[3];
 
 	(void)state;
-	master_start((struct vs_prefork){ "unit", 3, 10, 5000, work_and_ignore_term, NULL }, pids);
+	master_start((struct vs_prefork){ 3, 10, 5000, work_and_ignore_term, NULL }, pids);
 	assert_int_equal(kill(master, SIGKILL), 0);
 	assert_int_equal(master_join(), -SIGKILL);
 }
@@ -230,8 +229,7 @@ prefork_run__gives_workers_clean_signals(void **state)
 	assert_int_equal(sigaction(SIGCHLD, &ignore, &chld), 0);
 	(void)sigfillset(&set);
 	assert_int_equal(sigprocmask(SIG_BLOCK, &set, &before), 0);
-	master_start(
-	    (struct vs_prefork){ "unit", 1, 10, 5000, work_and_look_at_signals, NULL }, pids);
+	master_start((struct vs_prefork){ 1, 10, 5000, work_and_look_at_signals, NULL }, pids);
 	assert_int_equal(sigprocmask(SIG_SETMASK, &before, NULL), 0);
 	assert_int_equal(sigaction(SIGUSR1, &usr1, NULL), 0);
 	assert_int_equal(sigaction(SIGCHLD, &chld, NULL), 0);
@@ -246,7 +244,7 @@ prefork_run__passes_hup_on(void **state)
 	pid_t pids[2];
 
 	(void)state;
-	master_start((struct vs_prefork){ "unit", 2, 10, 5000, work_until_hup, NULL }, pids);
+	master_start((struct vs_prefork){ 2, 10, 5000, work_until_hup, NULL }, pids);
 	assert_int_equal(kill(master, SIGHUP), 0);
 	for (int i = 0; i < 2; i++) {
 		assert_true(hear(&note));
@@ -264,7 +262,7 @@ prefork_run__paces_a_worker_that_dies_at_once(void **state)
 	struct note note;
 
 	(void)state;
-	master_start((struct vs_prefork){ "unit", 1, 50, 5000, work_and_fail, NULL }, NULL);
+	master_start((struct vs_prefork){ 1, 50, 5000, work_and_fail, NULL }, NULL);
 	for (int i = 0; i < 6; i++)
 		assert_true(hear(&note));
 	assert_true(vs_clock_mono_ms() - before >= 5 * 50 - 5);
@@ -275,7 +273,7 @@ prefork_run__paces_a_worker_that_dies_at_once(void **state)
 static void
 prefork_run__refuses_no_workers(void **state)
 {
-	struct vs_prefork prefork = { "unit", 0, 50, 5000, work_and_fail, NULL };
+	struct vs_prefork prefork = { 0, 50, 5000, work_and_fail, NULL };
 
 	(void)state;
 	assert_int_equal(vs_prefork_run(&prefork), VS_EINVAL);
