@@ -105,7 +105,7 @@ take_request_line(struct cursor *cur, struct vs_http_head *head)
 static int
 take_status_line(struct cursor *cur, struct vs_http_head *head)
 {
-	struct vs_str code, reason;
+	struct vs_str code = { .len = 0 }, reason;
 	int rc = take_version(cur, &head->minor);
 
 	if (rc == 0)
