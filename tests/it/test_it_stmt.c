@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "ctl/tenant_sql.h"
+#include "lib/model/api_key.h"
+#include "lib/model/cdp_client.h"
+#include "lib/model/runtime_sql.h"
+#include "lib/model/sess.h"
+#include "lib/pq.h"
+#include "tests/support/pg.h"
+#include "tests/support/sql.h"
+
+/* Every table of statements, and the roles that run each. */
+static const struct {
+	const char *name;
+	const struct vs_stmt *stmts;
+	const size_t *count;
+	const char *roles[4];
+} tables[] = {
+	{ "vs_pq_stmts", vs_pq_stmts, &vs_pq_stmts_count,
+	    { "ventus_api", "ventus_proxy", "ventus_reaper" } },
+	{ "sess_stmts", sess_stmts, &sess_stmts_count, { "ventus_api" } },
+	{ "api_key_stmts", api_key_stmts, &api_key_stmts_count, { "ventus_owner" } },
+	{ "cdp_client_stmts", cdp_client_stmts, &cdp_client_stmts_count, { "ventus_proxy" } },
+	{ "runtime_stmts", runtime_stmts, &runtime_stmts_count, { "ventus_reaper" } },
+	{ "tenant_stmts", tenant_stmts, &tenant_stmts_count, { "ventus_owner" } },
+};
+
+static int
+setup(void **state)
+{
+	*state = pg_new();
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	pg_free(*state);
+	return 0;
+}
+
+static void
+check_stmt(PGconn *conn, const char *table, const struct vs_stmt *stmt)
+{
+	PGresult *res = PQprepare(conn, stmt->name, stmt->sql, 0, NULL);
+
+	if (PQresultStatus(res) != PGRES_COMMAND_OK)
+		fail_msg("%s: %s: %s", table, stmt->name, PQresultErrorMessage(res));
+	PQclear(res);
+	res = PQdescribePrepared(conn, stmt->name);
+	if (PQnparams(res) != stmt->nparams || PQnfields(res) != stmt->ncols)
+		fail_msg("%s: %s: %d parameters and %d columns, but the table says %d and %d",
+		    table, stmt->name, PQnparams(res), PQnfields(res), stmt->nparams, stmt->ncols);
+	assert_true(stmt->nparams <= VS_DB_MAX_ARGS);
+	PQclear(res);
+}
+
+/* One connection per role for all tables: so no two statements share a name. */
+static void
+stmt__every_row_is_what_the_server_makes_of_it(void **state)
+{
+	static const char *const roles[] = { "ventus_api", "ventus_proxy", "ventus_reaper",
+		"ventus_owner" };
+
+	for (size_t r = 0; r < VS_COUNTOF(roles); r++) {
+		PGconn *conn = sql_open(*state, roles[r]);
+
+		for (size_t t = 0; t < VS_COUNTOF(tables); t++) {
+			assert_true(*tables[t].count > 0);
+			for (size_t i = 0; i < *tables[t].count; i++)
+				check_stmt(conn, tables[t].name, &tables[t].stmts[i]);
+		}
+		PQfinish(conn);
+	}
+}
+
+/* EXPLAIN plans a statement, and planning checks every privilege that it needs. */
+static void
+check_allowed(PGconn *conn, const char *role, const struct vs_stmt *stmt)
+{
+	char args[VS_DB_MAX_ARGS * 6 + 1] = "";
+	const char *state;
+
+	for (int i = 0; i < stmt->nparams; i++) {
+		size_t len = strlen(args);
+
+		(void)snprintf(args + len, sizeof(args) - len, "%sNULL", i == 0 ? "" : ", ");
+	}
+	sql_do(conn, "PREPARE p AS %s", stmt->sql);
+	state = sql_state(conn, "EXPLAIN EXECUTE p%s%s%s", stmt->nparams > 0 ? " (" : "", args,
+	    stmt->nparams > 0 ? ")" : "");
+	if (strcmp(state, "42501") == 0)
+		fail_msg("%s may not run %s", role, stmt->name);
+	sql_do(conn, "DEALLOCATE p");
+}
+
+static void
+stmt__every_role_may_run_its_statements(void **state)
+{
+	for (size_t t = 0; t < VS_COUNTOF(tables); t++) {
+		for (const char *const *role = tables[t].roles; *role != NULL; role++) {
+			PGconn *conn = sql_open(*state, *role);
+
+			for (size_t i = 0; i < *tables[t].count; i++)
+				check_allowed(conn, *role, &tables[t].stmts[i]);
+			PQfinish(conn);
+		}
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(stmt__every_row_is_what_the_server_makes_of_it),
+		cmocka_unit_test(stmt__every_role_may_run_its_statements),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
