@@ -6,7 +6,10 @@
 
 #include "lib/err.h"
 
-/* What runtime_from_row() reads; r is a runtime, s its session. */
+#define TEXT_OF_(number) #number
+#define TEXT_OF(number)  TEXT_OF_(number)
+
+/* What row_read() reads; r is a runtime, s its session. */
 #define ROW_COLS 10
 #define ROW_COLUMNS \
 	" r.id, r.session_id, r.state, r.secret_kid," \
@@ -112,10 +115,13 @@ const struct vs_stmt runtime_stmts[] = {
 	    .repeatable = true },
 	[ST_PURGE] = { .name = "runtime_purge",
 	    .sql = "WITH old AS (SELECT workspace_id, key" OLD_KEYS
-		   " ORDER BY created_at LIMIT 5000), gone AS (DELETE FROM ventus.idempotency i"
-		   " USING old WHERE i.workspace_id = old.workspace_id AND i.key = old.key"
-		   " AND i.created_at <= now() - interval '24 hours' RETURNING 1)"
-		   " SELECT count(*) FROM gone",
+		   " ORDER BY created_at LIMIT " TEXT_OF(
+		       RUNTIME_PURGE_BATCH) "), gone AS (DELETE FROM ventus.idempotency i"
+					    " USING old WHERE i.workspace_id = old.workspace_id "
+					    "AND i.key = old.key"
+					    " AND i.created_at <= now() - interval '24 hours' "
+					    "RETURNING 1)"
+					    " SELECT count(*) FROM gone",
 	    .nparams = 0,
 	    .ncols = 1,
 	    .rows = VS_ROWS_ONE,

@@ -83,6 +83,8 @@ int	runtime_expire(struct vs_db *db, const struct caller *caller, const char *re
 int	runtime_queue_timeout(struct vs_db *db, const struct caller *caller, const char *pools,
 	    int64_t timeout_seconds, size_t *ret_count) VS_MUST_USE;
 int	runtime_reap_leases(struct vs_db *db, const struct caller *caller, size_t *ret_count) VS_MUST_USE;
+/* At most so many at a time, oldest first. */
+#define RUNTIME_PURGE_BATCH	5000
 int	runtime_purge_idempotency(struct vs_db *db, size_t *ret_count) VS_MUST_USE;
 
 /* What a job would touch now, one id (or a count, for PURGE) a row; changes nothing. */

@@ -434,6 +434,12 @@ local_start(struct vs_runtime_driver *driver, const struct vs_runtime_spec *spec
 	return rc;
 }
 
+static void
+local_rekey(struct vs_runtime_driver *driver, const struct vs_keyring *ring)
+{
+	local_of(driver)->ring = ring;
+}
+
 static int
 local_stop(struct vs_runtime_driver *driver, const char *id)
 {
@@ -492,6 +498,7 @@ const struct vs_runtime_ops local_ops = {
 	.name = "local",
 	.open = local_open,
 	.close = local_close,
+	.rekey = local_rekey,
 	.start = local_start,
 	.stop = local_stop,
 	.extend = local_extend,

@@ -67,6 +67,9 @@ struct vs_runtime_ops {
 		    struct vs_runtime_driver **ret_driver);
 	void	(*close)(struct vs_runtime_driver *driver);	/* leaves runtimes alone */
 
+	/* The keys were read again; the old ring is still there for this call. */
+	void	(*rekey)(struct vs_runtime_driver *driver, const struct vs_keyring *ring);
+
 	/* Begin; ready or ended follows. VS_EEXIST: there already, being watched. */
 	int	(*start)(struct vs_runtime_driver *driver, const struct vs_runtime_spec *spec);
 
