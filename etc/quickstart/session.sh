@@ -13,13 +13,9 @@ api_call() {
 
 # The signing key, and once: a tenant, a workspace and the two API keys.
 keys_make() {
-	local env=$VAR/quickstart.env made
+	local env=$VAR/quickstart.env
 	compgen -G "$VAR/keys/*.key" >/dev/null || logged keys ventusctl keys new
-	if [ ! -e "$VAR/secrets/bootstrap" ]; then
-		made=$(ventusctl bootstrap 2>"$LOG/bootstrap.log") ||
-			fail "ventusctl bootstrap failed; see $(said "$LOG/bootstrap.log")"
-		put "$VAR/secrets/bootstrap" 0600 <<<"$made"
-	fi
+	logged bootstrap ventusctl bootstrap --env-file "$VAR/secrets/bootstrap"
 	{
 		echo "VENTUS_URL=http://localhost:$PORT"
 		cat "$VAR/secrets/bootstrap"
@@ -30,20 +26,20 @@ keys_make() {
 }
 
 session_first() {
-	local body id url ms from
+	local body id url probe ms from
 	from=$(now_ms)
 	body=$(api_call "$VENTUS_API_KEY" POST "$VENTUS_URL/v1/sessions" -d '{}' \
 	    -H 'Content-Type: application/json' -H "Idempotency-Key: $(cat /proc/sys/kernel/random/uuid)") ||
 		fail "POST /v1/sessions: $(jq -r '.detail // .' <<<"$body" 2>/dev/null || echo "$body")"
 	id=$(jq -r .id <<<"$body")
 	url=$(jq -r .connect_url <<<"$body")
-	logged probe ventusctl probe "$url"
+	probe=$(ventusctl probe - 2>&1 <<<"$url") || fail "the browser of session $id does not answer: $probe"
 	ms=$(($(now_ms) - from))
 	body=$(api_call "$VENTUS_API_KEY" GET "$VENTUS_URL/v1/sessions/$id?wait_for=COMPLETED&wait_seconds=10") ||
 		fail "the first session cannot be read: $body"
 	[ "$(jq -r .status <<<"$body")" = COMPLETED ] ||
 		fail "the first session ended otherwise than expected: $(jq -c '{status, error}' <<<"$body")"
-	NOTE="a real Chrome answered $ms ms after the POST"
+	NOTE="$probe answered $ms ms after the request"
 }
 
 summary() {
@@ -57,7 +53,7 @@ summary() {
 
   a session          set -a; . $(said "$VAR/quickstart.env"); set +a
                      curl -s "\$VENTUS_URL/v1/sessions" -H "Authorization: Bearer \$VENTUS_API_KEY" \\
-                       -H "Idempotency-Key: \$(uuidgen)" -H 'Content-Type: application/json' -d '{}'
+                       -H "Idempotency-Key: \$(cat /proc/sys/kernel/random/uuid)" -H 'Content-Type: application/json' -d '{}'
 
   drive it           const { chromium } = require('playwright-core');
                      const browser = await chromium.connectOverCDP(session.connect_url);
