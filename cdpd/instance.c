@@ -14,13 +14,16 @@ static void instance_poll(struct server *srv);
 static void
 instance_beaten(void *ctx, int rc, const PGresult *res)
 {
-	(void)ctx;
+	struct server *srv = ctx;
+
 	(void)res; /* the function returns nothing */
+	if (rc == 0)
+		srv->instance.known = true;
 	if (rc < 0 && rc != VS_EDB && rc != VS_ECLOSED)
 		log_warning("cdpd.lease_refused", VS_LOG_ERR(rc));
 }
 
-static void
+void
 instance_beat(struct server *srv)
 {
 	vs_msec now = vs_loop_now(srv->loop), lease = srv->conf->cdpd_lease_seconds * 1000;
@@ -113,4 +116,10 @@ instance_up(struct server *srv)
 	instance_beat(srv);
 	srv->sessions.poll_bucket = 0;
 	instance_poll(srv);
+}
+
+void
+instance_down(struct server *srv)
+{
+	srv->instance.known = false;
 }

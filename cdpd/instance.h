@@ -8,6 +8,8 @@
  * Owner: the server. Threads: one.
  */
 
+#include <stdbool.h>
+
 #include "lib/base.h"
 #include "lib/loop.h"
 #include "lib/ulid.h"
@@ -16,6 +18,7 @@ struct server;
 
 struct instance {
 	char		 id[VS_ULID_SIZE];
+	bool		 known;		/* the database has had a beat since it was last away */
 	struct vs_timer	 beat, poll;
 };
 
@@ -25,5 +28,9 @@ struct instance {
 int	instance_start(struct server *srv) VS_MUST_USE;
 void	instance_stop(struct server *srv);
 
+/* Renew the lease. Statements queued after it find the instance known. */
+void	instance_beat(struct server *srv);
+
 /* The database is back: the lease first, then what was missed. */
 void	instance_up(struct server *srv);
+void	instance_down(struct server *srv);

@@ -26,10 +26,14 @@ lookup_done(void *ctx, int rc, const PGresult *res)
 	struct conn *c = lookup->c;
 	bool counted;
 
-	if (rc == 0)
-		rc = cdp_client_grant_load(res, &grant);
 	/* Without an answer nobody knows; to be counted out twice is harmless. */
-	counted = rc == 0 ? grant.verdict == CDP_OPEN : rc != VS_ENOENT && rc != VS_ECLOSED;
+	counted = rc < 0 && rc != VS_ECLOSED;
+	if (rc == VS_ENOENT)
+		rc = VS_EDBBUG; /* a missing reference of ours, not a missing session */
+	if (rc == 0) {
+		rc = cdp_client_grant_load(res, &grant);
+		counted = rc == 0 && grant.verdict == CDP_OPEN;
+	}
 	if (counted && (c == NULL || rc < 0))
 		client_close_tell(
 		    lookup->srv, lookup->client_id, CDP_LEAVE_ABORTED, lookup->request_id);
@@ -62,6 +66,9 @@ lookup_start(struct conn *c)
 		.instance_id = srv->instance.id,
 		.max_clients = srv->conf->cdpd_max_cdp_clients,
 	};
+	/* The row that counts the client names the instance, which must be there before. */
+	if (!srv->instance.known)
+		instance_beat(srv);
 	rc = cdp_client_open(
 	    srv->dbq, &ask, vs_loop_now(srv->loop) + SERVER_DB_MS, lookup_done, lookup);
 	if (rc < 0) {

@@ -33,7 +33,7 @@ server_db_up(void *ctx)
 static void
 server_db_down(void *ctx, const char *why)
 {
-	(void)ctx;
+	instance_down(ctx);
 	log_warning("cdpd.db_down", VS_LOG_STR("why", why));
 }
 

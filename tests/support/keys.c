@@ -23,21 +23,28 @@ put_key(const char *dir, const char *kid, size_t kid_len, int fill)
 		err(1, "keys: %s", path);
 }
 
-struct vs_keyring *
-keys_new(const char *kids)
+void
+keys_write(const char *dir, const char *kids)
 {
-	struct vs_keyring *ring = NULL;
-	struct vs_buf fault;
-	char dir[TMPDIR_SIZE];
 	int n = 0;
 
-	tmpdir_new(dir);
 	while (*kids != '\0') {
 		size_t len = strcspn(kids, " ");
 
 		put_key(dir, kids, len, ++n);
 		kids += len + strspn(kids + len, " ");
 	}
+}
+
+struct vs_keyring *
+keys_new(const char *kids)
+{
+	struct vs_keyring *ring = NULL;
+	struct vs_buf fault;
+	char dir[TMPDIR_SIZE];
+
+	tmpdir_new(dir);
+	keys_write(dir, kids);
 	vs_buf_init(&fault, 1024);
 	if (vs_keyring_load(dir, &fault, &ring) < 0)
 		errx(1, "keys: %s", vs_buf_str(&fault));

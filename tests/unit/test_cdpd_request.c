@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #include "cdpd/request.h"
@@ -78,7 +79,7 @@ request__takes_a_well_formed_request_id(void **state)
 	(void)state;
 	for (size_t i = 0; i < VS_COUNTOF(rows); i++) {
 		parse(rows[i].text, &head);
-		strcpy(id, "mine");
+		(void)snprintf(id, sizeof(id), "mine");
 		request_id_take(&head, id);
 		assert_string_equal(id, rows[i].want);
 	}
