@@ -31,7 +31,6 @@ struct req_source {
 	/* Like read(2): 0 at the end, negative when the peer broke. */
 	int		(*read)(void *ctx, char *bytes, int room);
 	void		*ctx;
-	int		 peer_fd;	/* hangs up when the client has gone; -1: unknown */
 };
 
 struct req {

@@ -85,14 +85,11 @@ on_notify(void *ctx, const char *channel, const char *payload)
 		watch->told = true;
 }
 
-/* Sleep until something may have changed. False: stop waiting at all. */
+/* Sleep until something may have changed. False: the worker is told to stop. */
 static bool
-sleep_once(struct app *app, const struct req *req, struct vs_db *listener, vs_msec until)
+sleep_once(struct app *app, struct vs_db *listener, vs_msec until)
 {
-	struct pollfd fds[] = {
-		{ .fd = vs_db_fd(listener), .events = POLLIN },
-		{ .fd = req->source->peer_fd, .events = POLLRDHUP },
-	};
+	struct pollfd pfd = { .fd = vs_db_fd(listener), .events = POLLIN };
 	vs_msec left = until - vs_clock_mono_ms();
 	struct timespec timeout = { 0, 0 };
 
@@ -100,9 +97,9 @@ sleep_once(struct app *app, const struct req *req, struct vs_db *listener, vs_ms
 		timeout.tv_sec = left / 1000;
 		timeout.tv_nsec = left % 1000 * 1000000;
 	}
-	if (ppoll(fds, VS_COUNTOF(fds), &timeout, &app->open_signals) < 0)
+	if (ppoll(&pfd, 1, &timeout, &app->open_signals) < 0)
 		return errno == EINTR && !*app->stop;
-	return (fds[1].revents & (POLLRDHUP | POLLHUP | POLLERR)) == 0;
+	return true;
 }
 
 /* Until told about the session, or the time to look anyway. False: stop waiting. */
@@ -112,7 +109,7 @@ sleep_until_told(struct app *app, const struct req *req, struct vs_db *listener,
 	struct watch watch = { .id = req->match.id };
 
 	while (!watch.told && vs_clock_mono_ms() < until) {
-		if (!sleep_once(app, req, listener, until))
+		if (!sleep_once(app, listener, until))
 			return false;
 		/* A lost connection may have had something to say. */
 		if (vs_db_notifies(listener, on_notify, &watch) < 0)

@@ -33,8 +33,9 @@ struct wait_until {
 };
 
 /*
- * Read the session again until it is there, the deadline is over, the client has
- * gone or the worker is told to stop. sess is the row as it is then.
+ * Read the session again until it is there, the deadline is over or the worker is
+ * told to stop. sess is the row as it is then. A client that leaves is not noticed:
+ * lighttpd does not tell.
  */
 int	wait_for_session(struct app *app, struct req *req, const struct wait_until *until,
 	    struct sess *sess) VS_MUST_USE;

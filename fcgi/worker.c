@@ -88,7 +88,6 @@ answer(struct app *app, struct vs_arena *arena, FCGX_Request *fcgi, struct vs_bu
 		.params = fcgi->envp,
 		.read = read_body,
 		.ctx = fcgi,
-		.peer_fd = fcgi->ipcFd,
 	};
 
 	dispatch(app, arena, &source, out);

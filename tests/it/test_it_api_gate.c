@@ -352,7 +352,7 @@ problem__has_every_member(void **state)
 }
 
 static void
-health__is_open_and_ready_looks_at_the_schema(void **state)
+health__answers_everybody(void **state)
 {
 	struct http_answer answer = call(NOBODY, "GET", "/v1/health", NULL, NULL);
 
@@ -360,10 +360,22 @@ health__is_open_and_ready_looks_at_the_schema(void **state)
 	assert_int_equal(answer.status, 200);
 	assert_string_equal(http_at(&answer, "/status"), "ok");
 	http_answer_fini(&answer);
-	answer = call(NOBODY, "GET", "/v1/ready", NULL, NULL);
+}
+
+static void
+ready__says_503_when_the_schema_is_another(void **state)
+{
+	struct http_answer answer = call(NOBODY, "GET", "/v1/ready", NULL, NULL);
+
+	(void)state;
 	assert_int_equal(answer.status, 200);
 	assert_string_equal(http_at(&answer, "/status"), "ready");
 	http_answer_fini(&answer);
+	sql_do(api->sql, "ALTER TABLE ventus.schema_migration RENAME TO schema_migration_away");
+	expect(call(NOBODY, "GET", "/v1/ready", NULL, NULL), 503, "unavailable");
+	expect(call(NOBODY, "GET", "/v1/health", NULL, NULL), 200, NULL);
+	sql_do(api->sql, "ALTER TABLE ventus.schema_migration_away RENAME TO schema_migration");
+	expect(call(NOBODY, "GET", "/v1/ready", NULL, NULL), 200, NULL);
 }
 
 static void
@@ -415,7 +427,8 @@ main(void)
 		cmocka_unit_test(request_id__is_the_callers_or_new_and_on_every_answer),
 		cmocka_unit_test(header__given_twice_under_one_name_is_400),
 		cmocka_unit_test(problem__has_every_member),
-		cmocka_unit_test(health__is_open_and_ready_looks_at_the_schema),
+		cmocka_unit_test(health__answers_everybody),
+		cmocka_unit_test(ready__says_503_when_the_schema_is_another),
 		cmocka_unit_test(range__is_not_applied_to_json),
 		cmocka_unit_test(log__has_one_line_for_each_request_and_no_secret),
 	};

@@ -113,13 +113,44 @@ make_workspaces(struct api *api)
 	vs_db_free(db);
 }
 
+/* lighttpd's own error answers, as the package makes them. */
+static void
+make_errors(const struct api *api)
+{
+	char script[1024], table[1024], dir[TMPDIR_SIZE + 32];
+	int status = 0;
+	pid_t pid;
+
+	(void)snprintf(
+	    script, sizeof(script), "%s/etc/lighttpd/ventus-errors", from_env("top_srcdir"));
+	(void)snprintf(table, sizeof(table), "%s/etc/lighttpd/errors.def", from_env("top_srcdir"));
+	(void)snprintf(dir, sizeof(dir), "%s/errors", api->dir);
+	pid = spawn(api, "errors.log",
+	    (const char *const[]){
+		"/bin/sh", script, table, "https://api.example.com", dir, NULL });
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static void
+make_dir(const struct api *api, const char *name)
+{
+	char path[TMPDIR_SIZE + 32];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", api->dir, name);
+	assert_int_equal(mkdir(path, 0700), 0);
+}
+
 static void
 configure(const struct api *api, int workers)
 {
-	const char *top = from_env("top_srcdir");
-	char dsn[PG_DSN_SIZE], command[1024];
+	char dsn[PG_DSN_SIZE];
 
 	pg_dsn(api->pg, "ventus_api", dsn);
+	make_dir(api, "keys");
+	make_dir(api, "www");
+	make_errors(api);
+	put_file(api, "keys/k1.key", "%s", "0123456789abcdef0123456789ABCDEF");
 	put_file(api, "ventus.conf",
 	    "[platform]\nrun_dir = %s\nkeys_dir = %s/keys\npublic_url = https://api.example.com\n"
 	    "[database]\napi = %s\n[api]\nworkers = %d\n[region us-east1]\ndriver = local\n",
@@ -130,13 +161,7 @@ configure(const struct api *api, int workers)
 	    "var.logscrub = \"%s/ventus-logscrub\"\nvar.logdir = \"%s\"\n"
 	    "include \"%s/etc/lighttpd/ventus.conf\"\n",
 	    api->web_socket, api->dir, api->dir, api->dir, api->dir, from_env("top_builddir"),
-	    api->dir, top);
-	(void)snprintf(command, sizeof(command),
-	    "mkdir %s/keys %s/www && sh %s/etc/lighttpd/ventus-errors %s/etc/lighttpd/errors.def"
-	    " https://api.example.com %s/errors",
-	    api->dir, api->dir, top, top, api->dir);
-	assert_int_equal(system(command), 0);
-	put_file(api, "keys/k1.key", "%s", "0123456789abcdef0123456789ABCDEF");
+	    api->dir, from_env("top_srcdir"));
 }
 
 static bool

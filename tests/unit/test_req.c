@@ -49,7 +49,7 @@ setup(void **state)
 
 	assert_non_null(fx);
 	vs_arena_init(&fx->arena, 1024 * 1024);
-	fx->source = (struct req_source){ .read = peer_read, .ctx = &fx->peer, .peer_fd = -1 };
+	fx->source = (struct req_source){ .read = peer_read, .ctx = &fx->peer };
 	*state = fx;
 	return 0;
 }
