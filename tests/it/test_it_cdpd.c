@@ -37,6 +37,11 @@
 #define MAX_MESSAGE  (16 * 1024 * 1024)
 #define ACTOR        "ROW('system','test',NULL,NULL,'req')::ventus.actor"
 #define IDLE_TUNNELS 2000
+#ifdef __SANITIZE_ADDRESS__
+#define IDLE_KIB_MAX 100 /* its own bookkeeping */
+#else
+#define IDLE_KIB_MAX 2
+#endif
 
 static struct {
 	struct pg *pg;
@@ -311,13 +316,15 @@ token__is_right_or_the_answer_is_401(void **state)
 	(void)snprintf(target, sizeof(target), "/v1/sessions/%s/cdp", sess.id);
 	expect_refusal(target, "", 401, "unauthenticated");
 	/* A bit turned, cut, padded, and for the other audience. */
-	(void)snprintf(target, sizeof(target), "%s", sess.target);
+	memcpy(target, sess.target, sizeof(target));
 	token = target + strlen(target);
 	token[-10] = token[-10] == 'A' ? 'B' : 'A';
 	expect_refusal(target, "", 401, "unauthenticated");
-	(void)snprintf(target, strlen(sess.target), "%s", sess.target);
+	memcpy(target, sess.target, sizeof(target));
+	target[strlen(target) - 1] = '\0';
 	expect_refusal(target, "", 401, "unauthenticated");
-	(void)snprintf(target, sizeof(target), "%s=", sess.target);
+	memcpy(target, sess.target, sizeof(target));
+	memcpy(target + strlen(target), "=", 2);
 	expect_refusal(target, "", 401, "unauthenticated");
 	make_target(sess.id, sess.id, WID, VS_JWT_VIEW, target, sizeof(target));
 	expect_refusal(target, "", 401, "unauthenticated");
@@ -842,7 +849,7 @@ memory__of_an_idle_tunnel_is_small(void **state)
 	after = workers_private_kib();
 	print_message("# %d idle tunnels: %ld KiB, %.2f KiB each\n", IDLE_TUNNELS, after - before,
 	    (double)(after - before) / IDLE_TUNNELS);
-	assert_true(after - before < 2L * IDLE_TUNNELS);
+	assert_true(after - before < (long)IDLE_KIB_MAX * IDLE_TUNNELS);
 	for (int i = 0; i < IDLE_TUNNELS; i++)
 		wsclient_close(&ws[i]);
 	for (int i = 0; i < IDLE_TUNNELS / MAX_CLIENTS; i++) {
