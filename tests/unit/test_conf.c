@@ -220,6 +220,7 @@ static void
 conf_parse__lets_the_environment_win(void **state)
 {
 	static const char text[] = "[api]\nworkers = 2\n";
+	char too_long[4098];
 	struct vs_conf *conf;
 
 	(void)state;
@@ -231,6 +232,12 @@ conf_parse__lets_the_environment_win(void **state)
 	assert_int_equal(conf->api_workers, 3);
 	assert_string_equal(conf->platform_public_url, "https://x.example");
 	vs_conf_free(conf);
+	memset(too_long, 'a', sizeof(too_long) - 1);
+	too_long[sizeof(too_long) - 1] = '\0';
+	assert_int_equal(setenv("VENTUS_PLATFORM_USER", too_long, 1), 0);
+	parse_refused(text, strlen(text), "VENTUS_PLATFORM_USER: longer than 4096 bytes\n");
+	assert_int_equal(unsetenv("VENTUS_PLATFORM_USER"), 0);
+	vs_buf_clear(&faults);
 	assert_int_equal(setenv("VENTUS_API_WORKERS", "", 1), 0);
 	assert_int_equal(setenv("VENTUS_PLATFORM_PUBLIC_URL", "x", 1), 0);
 	parse_refused(text, strlen(text),
