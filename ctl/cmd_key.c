@@ -26,7 +26,7 @@ create(const struct ctl_command *self, const char *workspace, enum api_role role
 	rc = api_key_new(key, id, sha256);
 	if (rc == 0)
 		rc = api_key_insert(db, workspace, name, role, id, sha256);
-	if (rc == VS_ENOENT)
+	if (rc == VS_ESTATE)
 		(void)ctl_fail(self, "there is no workspace %s", workspace);
 	else if (rc < 0)
 		(void)ctl_fail(self, "%s (%s)", vs_err_text(rc), vs_db_errtext(db));

@@ -35,7 +35,7 @@ static const struct {
 	int err;
 } state_map[] = {
 	{ "23505", VS_EEXIST },     /* unique_violation */
-	{ "23503", VS_ENOENT },     /* foreign_key_violation */
+	{ "23503", VS_ESTATE },     /* foreign_key_violation */
 	{ "23", VS_EINVAL },        /* check, not null */
 	{ "22", VS_EINVAL },        /* data exception */
 	{ "40001", VS_ERACED },     /* serialization_failure */

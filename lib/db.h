@@ -62,10 +62,10 @@ void	vs_db_free(struct vs_db *db);
 
 /*
  * Run one statement. 0 with *ret_res owned (may be NULL for VS_ROWS_NONE when
- * ret_res is NULL); VS_ENOENT when VS_ROWS_ONE found none or a foreign key points
- * at nothing; VS_EEXIST unique violation, VS_ERACED serialization, deadlock or lock timeout, VS_EINVAL a check
- * or data exception, VS_EFORBIDDEN no privilege, VS_EDB not reachable,
- * VS_ETIMEDOUT statement timeout, VS_EDBBUG anything else.
+ * ret_res is NULL). VS_ENOENT: VS_ROWS_ONE found none; VS_EEXIST: unique violation;
+ * VS_ESTATE: a foreign key points at nothing; VS_ERACED: serialization, deadlock, lock
+ * timeout; VS_EINVAL: a check or data exception; VS_EFORBIDDEN: no privilege; VS_EDB:
+ * not reachable; VS_ETIMEDOUT: statement timeout; VS_EDBBUG: anything else.
  * workspace (may be NULL): what row-level security sees, for this statement only.
  */
 int	vs_db_run(struct vs_db *db, const char *workspace, const struct vs_stmt *stmt,

@@ -320,6 +320,7 @@ $$;
 --
 -- Here and below, what moves several sessions in one transaction skips locked ones:
 -- it holds audit heads already, so waiting for a row could deadlock with a release.
+-- It goes by workspace, so that two of them take audit heads in the same order.
 CREATE FUNCTION ventus.session_expire(p_region text, p_actor ventus.actor)
 RETURNS SETOF ventus.session
 LANGUAGE sql SECURITY DEFINER SET search_path = ''
@@ -328,7 +329,7 @@ AS $$
 	  FROM (SELECT id FROM ventus.session
 	         WHERE status IN ('PROVISIONING', 'RUNNING') AND region = p_region
 	           AND expires_at <= clock_timestamp()
-	         ORDER BY expires_at LIMIT 500) due,
+	         ORDER BY workspace_id, id LIMIT 500 FOR NO KEY UPDATE SKIP LOCKED) due,
 	       LATERAL ventus.session_move(NULL, due.id, 'deadline', NULL, p_actor) m
 	 WHERE m.moved;
 $$;
@@ -343,7 +344,7 @@ AS $$
 	  FROM (SELECT id, region, runtime_kind FROM ventus.session
 	         WHERE status = 'QUEUED'
 	           AND created_at <= clock_timestamp() - make_interval(secs => p_queue_timeout)
-	         ORDER BY created_at LIMIT 500 FOR NO KEY UPDATE SKIP LOCKED) due,
+	         ORDER BY workspace_id, id LIMIT 500 FOR NO KEY UPDATE SKIP LOCKED) due,
 	       LATERAL ventus.session_move(NULL, due.id, 'fail', ROW(
 	           CASE WHEN due.region || '/' || due.runtime_kind = ANY (p_regions)
 	                THEN 'queue_timeout' ELSE 'region_unavailable' END,
@@ -428,26 +429,33 @@ AS $$
 	ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until;
 $$;
 
--- Instances whose lease is over: their clients have left, as if each had closed.
+-- Instances whose lease is over: their clients have left, as if each had closed. How
+-- many were done with; one whose session is locked just now waits for the next round.
 CREATE FUNCTION ventus.cdpd_instance_reap(p_actor ventus.actor) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ''
 AS $$
 DECLARE
-	dead text;
-	n    integer := 0;
+	dead text[];
+	mine text[];
+	n    integer;
 BEGIN
-	FOR dead IN SELECT i.id FROM ventus.cdpd_instance i
-	             WHERE i.lease_until < clock_timestamp() FOR UPDATE SKIP LOCKED LOOP
-		PERFORM ventus.cdp_client_close(l.id, 'cdp_disconnect', p_actor)
-		   FROM (SELECT c.id FROM ventus.cdp_client c
-		           JOIN ventus.session s ON s.id = c.session_id
-		          WHERE c.instance_id = dead
-		            FOR NO KEY UPDATE OF s SKIP LOCKED) l;
-		DELETE FROM ventus.cdpd_instance i
-		 WHERE i.id = dead
-		   AND NOT EXISTS (SELECT FROM ventus.cdp_client c WHERE c.instance_id = dead);
-		n := n + 1;
-	END LOOP;
+	dead := ARRAY(SELECT i.id FROM ventus.cdpd_instance i
+	               WHERE i.lease_until < clock_timestamp() FOR UPDATE SKIP LOCKED);
+	-- All sessions first: a row that this very statement has changed cannot be locked
+	-- again, so the second client of a session would be passed over.
+	mine := ARRAY(SELECT s.id FROM ventus.session s
+	               WHERE s.id IN (SELECT c.session_id FROM ventus.cdp_client c
+	                               WHERE c.instance_id = ANY (dead))
+	                 FOR NO KEY UPDATE SKIP LOCKED);
+	PERFORM ventus.cdp_client_close(l.id, 'cdp_disconnect', p_actor)
+	   FROM (SELECT c.id FROM ventus.cdp_client c
+	           JOIN ventus.session s ON s.id = c.session_id
+	          WHERE c.instance_id = ANY (dead) AND c.session_id = ANY (mine)
+	          ORDER BY s.workspace_id, s.id) l;
+	DELETE FROM ventus.cdpd_instance i
+	 WHERE i.id = ANY (dead)
+	   AND NOT EXISTS (SELECT FROM ventus.cdp_client c WHERE c.instance_id = i.id);
+	GET DIAGNOSTICS n = ROW_COUNT;
 	RETURN n;
 END
 $$;

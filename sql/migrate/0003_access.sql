@@ -4,6 +4,7 @@
 
 REVOKE ALL ON SCHEMA ventus FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA ventus FROM PUBLIC;
+ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;	-- of migrations to come
 GRANT USAGE ON SCHEMA ventus TO ventus_api, ventus_proxy, ventus_reaper;
 GRANT EXECUTE ON FUNCTION ventus.ms, ventus.workspace, ventus.in_reach, ventus.is_final
     TO ventus_api, ventus_proxy, ventus_reaper;
