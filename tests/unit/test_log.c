@@ -232,7 +232,7 @@ log__starts_anew_after_a_torn_line(void **state)
 	assert_int_equal(read_line(), 10);
 	log_info("unit.after");
 	assert_true(read_line() > 0);
-	assert_int_equal(strncmp(line, "\n{\"time\":", 10), 0);
+	assert_int_equal(strncmp(line, "\n{\"time\":", 9), 0);
 	assert_non_null(strstr(line, "\"event\":\"unit.after\",\"dropped\":1}\n"));
 	log_info("unit.whole");
 	json_object_put(read_json());
