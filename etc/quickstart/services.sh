@@ -26,7 +26,7 @@ configuration_write() {
 	reaper = host=$host dbname=ventus user=ventus_reaper passfile=$VAR/secrets/reaper.pgpass
 	owner = host=$host dbname=ventus user=ventus_admin passfile=$VAR/secrets/admin.pgpass
 
-	[region local]
+	[region us-east1]
 	driver = local
 	egress_allow = ${ALLOW[*]}
 	END
