@@ -75,13 +75,33 @@ spawn(const struct api *api, const char *log, const char *const argv[])
 	err(1, "api: %s", argv[0]);
 }
 
-static void
+/* Its exit status. */
+static int
 end(pid_t pid)
 {
+	int status = 0;
+
 	if (pid <= 0)
-		return;
+		return 0;
 	(void)kill(pid, SIGTERM);
-	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+/* What a sanitizer says, it says on a worker's standard error. */
+static void
+look_for_reports(const struct api *api)
+{
+	static const char *const signs[] = { "Sanitizer", "runtime error:", "Assertion" };
+	char *logs = api_logs(api);
+
+	for (size_t i = 0; i < VS_COUNTOF(signs); i++) {
+		const char *at = strstr(logs, signs[i]);
+
+		if (at != NULL)
+			fail_msg("%.4000s", at);
+	}
+	free(logs);
 }
 
 static void
@@ -98,8 +118,8 @@ make_workspaces(struct api *api)
 	for (int i = 0; i < 2; i++) {
 		vs_ulid_new(api->workspace[i]);
 		sql_do(api->sql,
-		    "INSERT INTO ventus.workspace (id, tenant_id, name) VALUES ('%s', '%s', 'w')",
-		    api->workspace[i], tenant);
+		    "INSERT INTO ventus.workspace (id, tenant_id, name) VALUES ('%s', '%s', 'w%d')",
+		    api->workspace[i], tenant, i);
 	}
 	pg_dsn(api->pg, "ventus_owner", dsn);
 	db = vs_db_new(dsn);
@@ -222,8 +242,9 @@ api_free(struct api *api)
 {
 	if (api == NULL)
 		return;
-	end(api->web);
-	end(api->daemon);
+	(void)end(api->web); /* lighttpd's status depends on how its loggers end */
+	assert_int_equal(end(api->daemon), 0);
+	look_for_reports(api);
 	PQfinish(api->sql);
 	pg_free(api->pg);
 	tmpdir_remove(api->dir);
