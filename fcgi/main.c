@@ -10,30 +10,45 @@
 #include "fcgi/worker.h"
 #include "lib/cleanup.h"
 #include "lib/daemon.h"
+#include "lib/db.h"
 #include "lib/err.h"
 #include "lib/keyring.h"
 #include "lib/log.h"
 #include "lib/prefork.h"
 
+#define PROGRAM "ventus-api"
 #define BACKLOG 4096 /* at least lighttpd's max-connections: a full one is a 500 */
+#define STOP_MS 5000 /* a worker has one request at hand, and waits end at once */
 
 static int
-fail(const char *what, int rc)
+start_listening(struct worker_setup *setup)
 {
-	log_error("api.start_failed", VS_LOG_STR("step", what), VS_LOG_ERR(rc));
-	return EXIT_FAILURE;
+	const struct vs_conf *conf = setup->conf;
+	vs_autofree char *path = NULL;
+
+	if (asprintf(&path, "%s/api.sock", conf->platform_run_dir) < 0) {
+		path = NULL;
+		return VS_ENOMEM;
+	}
+	return vs_daemon_listen_unix(path, 0660, conf->platform_user, BACKLOG, &setup->listen_fd);
 }
 
-/* A key directory that does not load stops the start, not each worker in turn. */
 static int
-check_keys(const struct vs_conf *conf)
+become_user(struct worker_setup *setup)
+{
+	return vs_daemon_become(setup->conf->platform_user);
+}
+
+/* Keys that do not load stop the start, not each worker in turn. */
+static int
+try_keys(struct worker_setup *setup)
 {
 	struct vs_keyring *ring = NULL;
 	struct vs_buf fault;
 	int rc;
 
 	vs_buf_init(&fault, 1024);
-	rc = vs_keyring_load(conf->platform_keys_dir, &fault, &ring);
+	rc = vs_keyring_load(setup->conf->platform_keys_dir, &fault, &ring);
 	if (rc < 0)
 		log_error("keys.failed", VS_LOG_ERR(rc), VS_LOG_STR("detail", vs_buf_str(&fault)));
 	vs_buf_fini(&fault);
@@ -41,16 +56,52 @@ check_keys(const struct vs_conf *conf)
 	return rc;
 }
 
+/* A schema of another release is refused; a database that is away is waited for. */
 static int
-listen_at(const struct vs_conf *conf, int *ret_fd)
+try_schema(struct worker_setup *setup)
 {
-	vs_autofree char *path = NULL;
+	struct vs_db *db = vs_db_new(setup->conf->database_api);
+	int rc;
 
-	if (asprintf(&path, "%s/api.sock", conf->platform_run_dir) < 0) {
-		path = NULL;
+	if (db == NULL)
 		return VS_ENOMEM;
+	rc = vs_db_check_schema(db);
+	if (rc < 0)
+		log_warning(
+		    "api.database", VS_LOG_ERR(rc), VS_LOG_STR("detail", vs_db_errtext(db)));
+	vs_db_free(db);
+	return rc == VS_EDB ? 0 : rc;
+}
+
+static int
+share_memory(struct worker_setup *setup)
+{
+	setup->waiting = wait_slots_new((int)setup->conf->api_workers);
+	return setup->waiting != NULL ? 0 : VS_ENOMEM;
+}
+
+static const struct {
+	const char *name;
+	int (*run)(struct worker_setup *setup);
+} steps[] = {
+	{ "listen", start_listening },
+	{ "become user", become_user },
+	{ "load keys", try_keys },
+	{ "know schema", try_schema },
+	{ "share memory", share_memory },
+};
+
+static int
+start(struct worker_setup *setup)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < VS_COUNTOF(steps) && rc == 0; i++) {
+		rc = steps[i].run(setup);
+		if (rc < 0)
+			log_error("api.start", VS_LOG_STR("step", steps[i].name), VS_LOG_ERR(rc));
 	}
-	return vs_daemon_listen_unix(path, 0660, conf->platform_user, BACKLOG, ret_fd);
+	return rc;
 }
 
 int
@@ -61,34 +112,24 @@ main(int argc, char **argv)
 	struct vs_conf *conf;
 	int rc, rest;
 
-	vs_daemon_options(
-	    argc, argv, "ventus-api", "answer the REST API over FastCGI", &opts, &rest);
-	conf = vs_daemon_conf(&opts, "ventus-api");
-	rc = listen_at(conf, &setup.listen_fd);
-	if (rc < 0)
-		return fail("listen", rc);
-	rc = vs_daemon_become(conf->platform_user);
-	if (rc < 0)
-		return fail("become user", rc);
-	rc = check_keys(conf);
-	if (rc < 0)
-		return fail("load keys", rc);
+	vs_daemon_options(argc, argv, PROGRAM, "answer the REST API over FastCGI", &opts, &rest);
+	conf = vs_daemon_conf(&opts, PROGRAM);
 	setup.conf = conf;
-	setup.waiting = wait_slots_new((int)conf->api_workers);
-	if (setup.waiting == NULL)
-		return fail("share memory", VS_ENOMEM);
-
-	/* From here on nothing can fail but a worker, and that is started again. */
-	vs_daemon_ready();
-	rc = vs_prefork_run(&(const struct vs_prefork){
-	    .workers = (int)conf->api_workers,
-	    .respawn_pause_ms = 200,
-	    .stop_wait_ms = 35000,
-	    .work = worker_run,
-	    .ctx = &setup,
-	});
-	vs_daemon_stopping();
+	rc = start(&setup);
+	if (rc == 0) {
+		/* From here on nothing can fail but a worker, and that is started again. */
+		vs_daemon_ready();
+		rc = vs_prefork_run(&(const struct vs_prefork){
+		    .workers = (int)conf->api_workers,
+		    .respawn_pause_ms = 200,
+		    .stop_wait_ms = STOP_MS,
+		    .work = worker_run,
+		    .ctx = &setup,
+		});
+		vs_daemon_stopping();
+	}
 	wait_slots_free(setup.waiting);
+	vs_cleanup_fd(&setup.listen_fd);
 	vs_conf_free(conf);
 	return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
