@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,6 +129,16 @@ jsonscan__refuses_a_number_without_end(void **state)
 	assert_int_equal(vs_json_scan(text, sizeof(text), &fault), VS_EINVAL);
 }
 
+static void
+jsonscan__refuses_a_text_past_what_json_c_counts(void **state)
+{
+	struct vs_json_fault fault;
+
+	(void)state;
+	assert_int_equal(vs_json_scan("[]", (size_t)INT_MAX + 1, &fault), VS_ETOOBIG);
+	assert_string_equal(fault.what, "the text is too long");
+}
+
 /* An object of count members k0, k1, ...; with again, the first one comes last too. */
 static char *
 make_object(unsigned int count, bool again, size_t *ret_len)
@@ -187,6 +198,7 @@ main(void)
 		cmocka_unit_test(jsonscan__says_what_is_wrong_and_where),
 		cmocka_unit_test(jsonscan__refuses_depth_without_recursion),
 		cmocka_unit_test(jsonscan__refuses_a_number_without_end),
+		cmocka_unit_test(jsonscan__refuses_a_text_past_what_json_c_counts),
 		cmocka_unit_test(jsonscan__finds_a_duplicate_among_many),
 		cmocka_unit_test(jsonscan__is_not_quadratic_in_members),
 	};

@@ -99,6 +99,29 @@ keyset__tells_crowded_owners_apart(void **state)
 	}
 }
 
+/* Names of every length up to some words of the hash; none is taken for another. */
+static void
+keyset__tells_long_names_apart(void **state)
+{
+	static uint8_t text[3][64];
+	struct vs_keyset set;
+
+	(void)state;
+	vs_keyset_init(&set);
+	for (size_t i = 0; i < sizeof(text[0]); i++)
+		text[0][i] = text[1][i] = text[2][i] = (uint8_t)('a' + i % 26);
+	text[1][0] = '!'; /* differ in their first byte, */
+	for (size_t len = 1; len <= sizeof(text[0]); len++) {
+		text[2][len - 1] = '?'; /* or in their last ones */
+		for (size_t i = 0; i < VS_COUNTOF(text); i++) {
+			assert_int_equal(vs_keyset_add(&set, 1, text[i], len), 0);
+			assert_int_equal(vs_keyset_add(&set, 1, text[i], len), VS_EEXIST);
+		}
+		vs_keyset_close(&set, 1);
+	}
+	vs_keyset_fini(&set);
+}
+
 int
 main(void)
 {
@@ -106,6 +129,7 @@ main(void)
 		cmocka_unit_test(keyset__keeps_owners_apart),
 		cmocka_unit_test(keyset__survives_growth_and_closing),
 		cmocka_unit_test(keyset__tells_crowded_owners_apart),
+		cmocka_unit_test(keyset__tells_long_names_apart),
 	};
 
 	return cmocka_run_group_tests(tests, make_names, NULL);
