@@ -431,6 +431,8 @@ $$;
 
 -- Instances whose lease is over: their clients have left, as if each had closed. How
 -- many were done with; one whose session is locked just now waits for the next round.
+-- After the server was away every lease looks over, so its first seconds are given to
+-- the living to say so; else a restart would release sessions whose clients are there.
 CREATE FUNCTION ventus.cdpd_instance_reap(p_actor ventus.actor) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ''
 AS $$
@@ -439,6 +441,9 @@ DECLARE
 	mine text[];
 	n    integer;
 BEGIN
+	IF clock_timestamp() < pg_postmaster_start_time() + interval '10 seconds' THEN
+		RETURN 0;
+	END IF;
 	dead := ARRAY(SELECT i.id FROM ventus.cdpd_instance i
 	               WHERE i.lease_until < clock_timestamp() FOR UPDATE SKIP LOCKED);
 	-- All sessions first: a row that this very statement has changed cannot be locked

@@ -736,9 +736,16 @@ database__may_restart_under_live_tunnels(void **state)
 	wsclient_send_text(&one, "without a database");
 	wsclient_expect_text(&one, "without a database");
 	wsclient_ask(&late, rig.sock, other.target, "");
-	wsclient_close(&one); /* to be told when the database is back */
+	wsclient_close(&one);          /* to be told when the database is back */
+	for (int i = 0; i < 25; i++) { /* until every lease is over */
+		wsclient_send_text(&two, "still");
+		wsclient_expect_text(&two, "still");
+		(void)poll(NULL, 0, 100);
+	}
 	pg_start(rig.pg);
 	rig.owner = sql_open(rig.pg, "ventus_owner");
+	/* reaperd is back first: it must not take the living for dead. */
+	assert_int_equal(sql_int(rig.owner, "SELECT ventus.cdpd_instance_reap(" ACTOR ")"), 0);
 	WAIT_UNTIL(sess_is(&sess, "COMPLETED cdp_disconnect"));
 	(void)wsclient_answer(&late);
 	assert_true(late.status == 101 || late.status == 503);
@@ -933,9 +940,9 @@ main(void)
 		cmocka_unit_test(relay__is_exact_to_the_byte),
 		cmocka_unit_test(relay__keeps_what_a_slow_reader_has_not_read),
 		cmocka_unit_test(ping__keeps_an_idle_client),
-		cmocka_unit_test(database__may_restart_under_live_tunnels),
 		cmocka_unit_test(worker__that_is_killed_is_replaced_and_counted_out),
 		cmocka_unit_test(memory__of_an_idle_tunnel_is_small),
+		cmocka_unit_test(database__may_restart_under_live_tunnels),
 		cmocka_unit_test(stop__tells_every_client_and_counts_it_out),
 		cmocka_unit_test(log__has_no_token_and_no_message),
 	};
