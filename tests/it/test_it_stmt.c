@@ -17,6 +17,8 @@
 #include "tests/support/pg.h"
 #include "tests/support/sql.h"
 
+static const size_t one = 1;
+
 /* Every table of statements, and the roles that run each. */
 static const struct {
 	const char *name;
@@ -30,6 +32,9 @@ static const struct {
 	{ "api_key_stmts", api_key_stmts, &api_key_stmts_count, { "ventus_owner" } },
 	{ "cdp_client_stmts", cdp_client_stmts, &cdp_client_stmts_count, { "ventus_proxy" } },
 	{ "runtime_stmts", runtime_stmts, &runtime_stmts_count, { "ventus_reaper" } },
+	{ "runtime_stmt_lead", &runtime_stmt_lead, &one, { "ventus_reaper" } },
+	{ "runtime_stmt_leader", &runtime_stmt_leader, &one, { "ventus_reaper" } },
+	{ "runtime_stmt_name", &runtime_stmt_name, &one, { "ventus_reaper" } },
 	{ "tenant_stmts", tenant_stmts, &tenant_stmts_count, { "ventus_owner" } },
 };
 
