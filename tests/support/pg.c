@@ -27,8 +27,12 @@
 struct pg {
 	char dir[TMPDIR_SIZE]; /* the socket's; data/ and log are in it */
 	char data[80], log[80];
-	pid_t pid; /* postmaster; 0: down */
+	pid_t owner; /* the test program */
+	pid_t pid;   /* postmaster; 0: down */
 };
+
+/* The cluster of this program, so that it goes however the program ends. */
+static struct pg *at_exit;
 
 static const char *
 sql_dir(char *ret_path, size_t size)
@@ -89,7 +93,6 @@ initdb(struct pg *pg)
 {
 	const struct passwd *pw = geteuid() == 0 ? getpwnam("postgres") : NULL;
 
-	tmpdir_new(pg->dir);
 	if (pw != NULL && chown(pg->dir, pw->pw_uid, pw->pw_gid) != 0)
 		err(1, "pg: chown %s", pg->dir);
 	(void)snprintf(pg->data, sizeof(pg->data), "%s/data", pg->dir);
@@ -193,6 +196,14 @@ pg_dir(const struct pg *pg)
 }
 
 static void
+free_at_exit(void)
+{
+	/* A child of the test that ends by exit() must not take it away. */
+	if (at_exit != NULL && at_exit->owner == getpid())
+		pg_free(at_exit);
+}
+
+static void
 create_database(const struct pg *pg)
 {
 	char dsn[PG_DSN_SIZE];
@@ -215,6 +226,10 @@ pg_new_empty(void)
 
 	if (pg == NULL)
 		err(1, "pg");
+	pg->owner = getpid();
+	tmpdir_new(pg->dir);
+	if (at_exit == NULL && atexit(free_at_exit) == 0)
+		at_exit = pg;
 	initdb(pg);
 	pg_start(pg);
 	create_database(pg);
@@ -243,6 +258,8 @@ pg_free(struct pg *pg)
 {
 	if (pg == NULL)
 		return;
+	if (pg == at_exit)
+		at_exit = NULL;
 	end(pg, SIGQUIT); /* immediate: nobody reads this cluster again */
 	tmpdir_remove(pg->dir);
 	free(pg);
