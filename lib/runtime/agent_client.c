@@ -18,6 +18,7 @@
 #define RETRY_FIRST_MS   5
 #define RETRY_MAX_MS     100
 #define REQUEST_MS       5000
+#define HEALTH_MS        2000
 #define STOP_MS          1000
 
 enum request_kind { REQUEST_STOP, REQUEST_DEADLINE, REQUEST_HEALTH, REQUEST_KINDS };
@@ -337,7 +338,7 @@ agent_client_deadline(struct agent_client *client, int64_t wall_ms, agent_answer
 int
 agent_client_health(struct agent_client *client, agent_answer_fn fn)
 {
-	struct vs_httpc_request http = { .method = "GET", .total_ms = REQUEST_MS };
+	struct vs_httpc_request http = { .method = "GET", .total_ms = HEALTH_MS };
 
 	return client_request(client, REQUEST_HEALTH, "/health", &http, fn);
 }

@@ -334,7 +334,7 @@ reaperd__stops_a_runtime_without_a_row(void **state)
 	reaperd_wait_status(&rd, id, "ERRORED");
 	assert_outcome(id, "ERRORED agent_disconnected");
 	while (kill(agent, 0) == 0)
-		reaperd_wait(&rd, "a turn", "SELECT true");
+		reaperd_turn(&rd);
 }
 
 static void

@@ -147,11 +147,17 @@ spawn(struct reaperd *rd, const char *const *args, int out_fd)
 }
 
 void
-reaperd_start(struct reaperd *rd)
+reaperd_spawn(struct reaperd *rd)
 {
 	assert_int_equal(rd->pid, 0);
 	rd->pid = spawn(rd, NULL, -1);
 	assert_true(rd->pid > 0);
+}
+
+void
+reaperd_start(struct reaperd *rd)
+{
+	reaperd_spawn(rd);
 	reaperd_wait(rd, "reaperd is connected",
 	    "SELECT count(*) = 1 FROM pg_stat_activity"
 	    " WHERE application_name LIKE 'ventus-reaperd %% %d'",
@@ -238,9 +244,8 @@ log_show(const struct reaperd *rd)
 		(void)fclose(file);
 }
 
-/* Until something is notified, a turn at most. */
-static void
-turn(struct reaperd *rd)
+void
+reaperd_turn(struct reaperd *rd)
 {
 	struct pollfd fd = { .fd = PQsocket(rd->conn), .events = POLLIN };
 	PGnotify *note;
@@ -266,7 +271,7 @@ reaperd_wait(struct reaperd *rd, const char *what, const char *fmt, ...)
 			log_show(rd);
 			fail_msg("%s: not in time", what);
 		}
-		turn(rd);
+		reaperd_turn(rd);
 	}
 }
 

@@ -34,6 +34,7 @@ struct reaperd {
 void	reaperd_setup(struct reaperd *rd, const char *agent, const char *extra);
 void	reaperd_teardown(struct reaperd *rd);	/* kills all, removes all */
 
+void	reaperd_spawn(struct reaperd *rd);	/* the daemon, wherever it gets */
 void	reaperd_start(struct reaperd *rd);	/* and waits until it is connected */
 void	reaperd_kill(struct reaperd *rd, int signo);	/* and waits for its end */
 int	reaperd_stop(struct reaperd *rd);	/* TERM; its exit status */
@@ -43,6 +44,9 @@ int	reaperd_run(struct reaperd *rd, const char *const *args, char **ret_output);
 
 /* A session in QUEUED; how is what fake_agent reads. */
 void	reaperd_session(struct reaperd *rd, const char *how, char ret_id[VS_ULID_SIZE]);
+
+/* Wait until something is notified, or for 20 ms. */
+void	reaperd_turn(struct reaperd *rd);
 
 /* Wait until the query's first column is true. */
 void	reaperd_wait(struct reaperd *rd, const char *what, const char *fmt, ...)
