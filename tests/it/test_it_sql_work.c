@@ -377,6 +377,45 @@ reap(PGconn *conn)
 	return sql_int(conn, "SELECT ventus.cdpd_instance_reap(" SEED_ACTOR ")");
 }
 
+static void
+expire_lease(PGconn *conn, const char *instance)
+{
+	sql_do(conn,
+	    "UPDATE ventus.cdpd_instance SET lease_until = now() - interval '1 second'"
+	    " WHERE id = '%s'",
+	    instance);
+}
+
+/* Until the time that a start of the server gives is over. */
+static void
+wait_for_grace(PGconn *conn)
+{
+	sql_do(conn, "SELECT pg_sleep(greatest(0, extract(epoch FROM"
+		     " pg_postmaster_start_time() + interval '10 seconds' - clock_timestamp())))");
+}
+
+static void
+cdpd_instance_reap__gives_time_after_a_start_of_the_server(void **state)
+{
+	struct fixture *fx = *state;
+	char ws[VS_ULID_SIZE], id[VS_ULID_SIZE], instance[VS_ULID_SIZE], client[VS_ULID_SIZE];
+
+	seed_workspace(fx->conn, 1, ws);
+	new_instance(fx->conn, 60, instance);
+	seed_running(fx->conn, ws, 0, id, NULL);
+	expect_open(fx->conn, ws, id, instance, client, "open");
+	expire_lease(fx->conn, instance);
+	PQfinish(fx->conn);
+	pg_stop(fx->pg);
+	pg_start(fx->pg);
+	fx->conn = sql_open(fx->pg, "postgres");
+	assert_int_equal(reap(fx->conn), 0);
+	expect_session(fx->conn, id, "RUNNING 1 -");
+	wait_for_grace(fx->conn);
+	assert_int_equal(reap(fx->conn), 1);
+	expect_session(fx->conn, id, "COMPLETED 0 cdp_disconnect");
+}
+
 /* Two clients of one session on a dead instance are both counted out in one round. */
 static void
 cdpd_instance_reap__closes_every_client_of_a_dead_one(void **state)
@@ -386,6 +425,7 @@ cdpd_instance_reap__closes_every_client_of_a_dead_one(void **state)
 	char ws[VS_ULID_SIZE], both[VS_ULID_SIZE], kept[VS_ULID_SIZE], shared[VS_ULID_SIZE],
 	    dead[VS_ULID_SIZE], live[VS_ULID_SIZE], client[VS_ULID_SIZE];
 
+	wait_for_grace(fx->conn);
 	seed_workspace(fx->conn, 1, ws);
 	new_instance(fx->conn, 60, dead);
 	new_instance(fx->conn, 60, live);
@@ -398,10 +438,7 @@ cdpd_instance_reap__closes_every_client_of_a_dead_one(void **state)
 	expect_open(fx->conn, ws, shared, dead, client, "open");
 	expect_open(fx->conn, ws, shared, live, client, "open");
 	assert_int_equal(reap(reaper), 0);
-	sql_do(fx->conn,
-	    "UPDATE ventus.cdpd_instance SET lease_until = now() - interval '1 second'"
-	    " WHERE id = '%s'",
-	    dead);
+	expire_lease(fx->conn, dead);
 	assert_int_equal(reap(reaper), 1);
 	expect_session(fx->conn, both, "COMPLETED 0 cdp_disconnect");
 	expect_session(fx->conn, kept, "RUNNING 0 -");
@@ -417,6 +454,7 @@ cdpd_instance_reap__does_not_wait_for_a_locked_session(void **state)
 	PGconn *reaper = sql_open(fx->pg, "ventus_reaper");
 	char ws[VS_ULID_SIZE], id[VS_ULID_SIZE], dead[VS_ULID_SIZE], client[VS_ULID_SIZE];
 
+	wait_for_grace(fx->conn);
 	seed_workspace(fx->conn, 1, ws);
 	new_instance(fx->conn, -1, dead);
 	seed_running(fx->conn, ws, 0, id, NULL);
@@ -525,6 +563,7 @@ main(void)
 		TEST(runtime_ended__gives_its_session_the_right_end),
 		TEST(cdp_client__the_last_to_leave_ends_the_session),
 		TEST(cdp_client__keep_alive_outlives_its_clients),
+		TEST(cdpd_instance_reap__gives_time_after_a_start_of_the_server),
 		TEST(cdpd_instance_reap__closes_every_client_of_a_dead_one),
 		TEST(cdpd_instance_reap__does_not_wait_for_a_locked_session),
 		TEST(session_expire__cannot_deadlock_with_a_release),
