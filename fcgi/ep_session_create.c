@@ -78,11 +78,31 @@ admit(struct app *app, struct req *req, struct reply *rep, const struct sess_adm
 }
 
 /*
+ * The body is refused, unless its key was used before: a retry must find its session
+ * whatever it sends. A body that is right finds it in sess_admit().
+ */
+static int
+replay_or_refuse(struct app *app, struct req *req, struct reply *rep,
+    const uint8_t payload_sha256[SHA256_DIGEST_LENGTH])
+{
+	struct sess sess;
+	bool match;
+	int rc;
+
+	reply_db_begin(rep);
+	rc = sess_find_replay(app->db, req->arena, req->key.workspace_id, req->idempotency_key,
+	    payload_sha256, &sess, &match);
+	reply_db_end(rep);
+	if (rc == VS_EEXIST)
+		return reply_replay(app, req, rep, &sess, match);
+	return rc == VS_ENOENT ? 0 : rc;
+}
+
+/*
  * POST /v1/sessions - admit one session and answer at once.
  *
- * Only the intent is recorded here; reaperd starts the browser. A key seen before
- * is answered before its body is looked at, whatever that is: a retry must find
- * its session. Two that race for a fresh key are settled by sess_admit().
+ * Only the intent is recorded here; reaperd starts the browser. Two requests that
+ * race for one key are settled by sess_admit().
  *
  * 202 queued   200 same key seen before   400 bad key or field   422 impossible
  */
@@ -92,8 +112,6 @@ ep_session_create(struct app *app, struct req *req, struct reply *rep)
 	uint8_t payload_sha256[SHA256_DIGEST_LENGTH];
 	char id[VS_ULID_SIZE];
 	struct sess_spec spec;
-	struct sess sess;
-	bool match;
 	int rc;
 
 	if (req->idempotency_key == NULL)
@@ -102,17 +120,11 @@ ep_session_create(struct app *app, struct req *req, struct reply *rep)
 		return reply_problem(rep, VS_PROBLEM_IDEMPOTENCY_KEY_INVALID,
 		    "must be 1-255 visible ASCII characters");
 	(void)SHA256(req->body, (size_t)req->content_length, payload_sha256);
-	reply_db_begin(rep);
-	rc = sess_find_replay(app->db, req->arena, req->key.workspace_id, req->idempotency_key,
-	    payload_sha256, &sess, &match);
-	reply_db_end(rep);
-	if (rc == VS_EEXIST)
-		return reply_replay(app, req, rep, &sess, match);
-	if (rc != VS_ENOENT)
-		return rc;
 	rc = take_spec(app, req, rep, &spec);
-	if (rc < 0 || rep->status != 0)
+	if (rc < 0)
 		return rc;
+	if (rep->status != 0)
+		return replay_or_refuse(app, req, rep, payload_sha256);
 	vs_ulid_new(id);
 	return admit(app, req, rep,
 	    &(const struct sess_admission){

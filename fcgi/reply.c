@@ -62,6 +62,9 @@ reply_header(struct reply *rep, const char *name, const char *fmt, ...)
 int
 reply_json(struct reply *rep, int status, struct json_object *body)
 {
+	if (rep->body != NULL)
+		(void)json_object_put(rep->body);
+	rep->problem = VS_PROBLEM_NONE;
 	rep->status = status;
 	rep->body = body;
 	if (body == NULL)

@@ -44,10 +44,13 @@ void	reply_fini(struct reply *rep);
 /* Value must hold no control character; one that does breaks the reply. */
 void	reply_header(struct reply *rep, const char *name, const char *fmt, ...) VS_PRINTF(3, 4);
 
-/* Takes body; NULL means that there was no memory for it. Returns 0. */
+/*
+ * Becomes the answer, whatever was there. Takes body; NULL means that there was no
+ * memory for it. Returns 0.
+ */
 int	reply_json(struct reply *rep, int status, struct json_object *body);
 
-/* Becomes the answer, whatever was there. detail is static or in the arena. Returns 0. */
+/* The same. detail is static or in the arena. */
 int	reply_problem(struct reply *rep, enum vs_problem problem, const char *detail);
 
 /* What a handler's error means to the client: a 5xx that says as little as it must. */

@@ -364,6 +364,27 @@ database__lock_held_too_long_is_503_and_changes_nothing(void **state)
 	http_answer_fini(&answer);
 }
 
+static void
+dispatch__logs_a_failure_once_and_tells_the_client_nothing(void **state)
+{
+	int before = count_logs("\"event\":\"http.failed\"");
+	struct http_answer answer;
+
+	(void)state;
+	sql_do(api->sql, "REVOKE EXECUTE ON FUNCTION ventus.session_admit FROM ventus_api");
+	answer = create("broken");
+	assert_int_equal(answer.status, 500);
+	assert_string_equal(http_at(&answer, "/type"), "https://api.example.com/errors/internal");
+	assert_null(strstr(answer.text, "session_admit"));
+	assert_null(strstr(answer.text, "permission"));
+	http_answer_fini(&answer);
+	sql_do(api->sql, "GRANT EXECUTE ON FUNCTION ventus.session_admit TO ventus_api");
+	assert_int_equal(count_logs("\"event\":\"http.failed\"") - before, 1);
+	answer = create("broken");
+	assert_int_equal(answer.status, 202);
+	http_answer_fini(&answer);
+}
+
 int
 main(void)
 {
@@ -377,6 +398,7 @@ main(void)
 		cmocka_unit_test(worker__killed_amid_creates_loses_and_doubles_none),
 		cmocka_unit_test(database__away_is_503_with_retry_after_and_comes_back),
 		cmocka_unit_test(database__lock_held_too_long_is_503_and_changes_nothing),
+		cmocka_unit_test(dispatch__logs_a_failure_once_and_tells_the_client_nothing),
 		cmocka_unit_test(worker__answers_the_request_at_hand_when_told_to_stop),
 	};
 

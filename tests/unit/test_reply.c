@@ -83,7 +83,7 @@ reply_print__writes_a_problem_with_its_issues(void **state)
 }
 
 static void
-reply_problem__takes_the_place_of_a_body(void **state)
+reply__the_last_answer_counts(void **state)
 {
 	struct fixture *fx = *state;
 
@@ -91,6 +91,10 @@ reply_problem__takes_the_place_of_a_body(void **state)
 	assert_int_equal(reply_problem(&fx->rep, VS_PROBLEM_NOT_FOUND, "gone"), 0);
 	assert_memory_equal(printed(fx), "Status: 404\r\n", 13);
 	assert_non_null(strstr(vs_buf_str(&fx->out), "\"detail\":\"gone\""));
+	assert_int_equal(reply_json(&fx->rep, 200, json_object_new_object()), 0);
+	assert_memory_equal(printed(fx), "Status: 200\r\n", 13);
+	assert_int_equal(reply_json(&fx->rep, 201, json_object_new_array()), 0);
+	assert_non_null(strstr(printed(fx), "\r\n\r\n[]"));
 }
 
 static void
@@ -154,7 +158,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(reply_print__writes_json_with_the_headers_of_every_answer),
 		TEST(reply_print__writes_a_problem_with_its_issues),
-		TEST(reply_problem__takes_the_place_of_a_body),
+		TEST(reply__the_last_answer_counts),
 		TEST(reply_header__breaks_the_reply_rather_than_split_it),
 		TEST(reply_print__fails_when_something_did_not_fit),
 		TEST(reply_failure__says_what_may_be_tried_again),
