@@ -30,7 +30,7 @@ void	wsclient_ask(struct wsclient *ws, const char *socket_path, const char *targ
 	    const char *fields);
 /* Wait for it: the status. */
 int	wsclient_answer(struct wsclient *ws);
-/* Both; target bears the token. */
+/* Both, with what a browser would add; target bears the token. */
 int	wsclient_open(struct wsclient *ws, const char *socket_path, const char *target);
 void	wsclient_close(struct wsclient *ws);	/* the socket; no Close frame */
 
