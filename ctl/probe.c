@@ -314,7 +314,8 @@ take_message(struct probe *probe, char ret_product[PROBE_PRODUCT_SIZE])
 	if (!json_object_object_get_ex(obj, "id", &id) || json_object_get_int64(id) != 1)
 		return VS_EAGAIN;
 	if (!json_object_object_get_ex(obj, "result", &result) ||
-	    !json_object_object_get_ex(result, "product", &product))
+	    !json_object_object_get_ex(result, "product", &product) ||
+	    !json_object_is_type(product, json_type_string))
 		return say(probe, VS_EPROTO, "the browser refused Browser.getVersion");
 	text = json_object_get_string(product);
 	for (const char *c = text; *c != '\0'; c++) {
