@@ -34,7 +34,7 @@ addr_tcp(const char *text, struct sockaddr_storage *ret_addr, socklen_t *ret_len
 	char host[64];
 	size_t len;
 
-	if (colon == NULL)
+	if (colon == NULL || colon[1] == '\0')
 		return VS_EINVAL;
 	len = (size_t)(colon - text);
 	if (len >= 2 && text[0] == '[' && text[len - 1] == ']') {

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,8 +20,9 @@
 #include "tests/support/echo_agent.h"
 #include "tests/support/wsclient.h"
 
-#define MAX_CLIENTS  CDPD_RIG_MAX_CLIENTS
-#define IDLE_TUNNELS 2000
+#define MAX_CLIENTS   CDPD_RIG_MAX_CLIENTS
+#define IDLE_TUNNELS  2000
+#define EARLY_CLIENTS 1000
 #ifdef __SANITIZE_ADDRESS__
 #define IDLE_KIB_MAX 100 /* its own bookkeeping */
 #else
@@ -204,6 +206,53 @@ early__client_is_let_in_when_the_session_runs(void **state)
 	}
 	WAIT_UNTIL(cdpd_sess_is(&sess, "COMPLETED cdp_disconnect"));
 	cdpd_sess_end(&sess);
+}
+
+static void
+early__client_that_hangs_up_is_forgotten(void **state)
+{
+	struct wsclient ws, stays;
+	struct cdpd_sess sess;
+
+	(void)state;
+	cdpd_sess_queue(&sess, 60);
+	for (int i = 0; i < 5; i++) {
+		wsclient_ask(&ws, cdpd_rig.sock, sess.target, "");
+		wsclient_close(&ws);
+	}
+	wsclient_ask(&stays, cdpd_rig.sock, sess.target, "");
+	cdpd_sess_run(&sess);
+	assert_int_equal(wsclient_answer(&stays), 101);
+	WAIT_UNTIL(cdpd_sess_clients(&sess) == 1);
+	wsclient_close(&stays);
+	cdpd_sess_end(&sess);
+}
+
+static void
+early__clients_in_great_number_all_get_in(void **state)
+{
+	struct wsclient *ws = calloc(EARLY_CLIENTS, sizeof(*ws));
+	struct cdpd_sess *sess = calloc(EARLY_CLIENTS / MAX_CLIENTS, sizeof(*sess));
+
+	(void)state;
+	assert_non_null(ws);
+	assert_non_null(sess);
+	for (int i = 0; i < EARLY_CLIENTS / MAX_CLIENTS; i++)
+		cdpd_sess_queue(&sess[i], 60);
+	for (int i = 0; i < EARLY_CLIENTS; i++)
+		wsclient_ask(&ws[i], cdpd_rig.sock, sess[i / MAX_CLIENTS].target, "");
+	for (int i = 0; i < EARLY_CLIENTS / MAX_CLIENTS; i++)
+		cdpd_sess_run(&sess[i]);
+	for (int i = 0; i < EARLY_CLIENTS; i++) {
+		assert_int_equal(wsclient_answer(&ws[i]), 101);
+		wsclient_close(&ws[i]);
+	}
+	for (int i = 0; i < EARLY_CLIENTS / MAX_CLIENTS; i++) {
+		WAIT_UNTIL(cdpd_sess_clients(&sess[i]) == 0);
+		cdpd_sess_end(&sess[i]);
+	}
+	free(ws);
+	free(sess);
 }
 
 static void
@@ -679,6 +728,70 @@ stop__tells_every_client_and_counts_it_out(void **state)
 	cdpd_rig_start();
 }
 
+/* Connect and say nothing. */
+static int
+mute_client(void)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", cdpd_rig.sock);
+	assert_int_equal(connect(fd, (const struct sockaddr *)&addr, sizeof(addr)), 0);
+	return fd;
+}
+
+static bool
+answers(int status)
+{
+	struct wsclient ws;
+	int got = wsclient_open(&ws, cdpd_rig.sock, "/");
+
+	wsclient_close(&ws);
+	return got == status;
+}
+
+static void
+limits__refuse_a_client_too_many(void **state)
+{
+	int fds[3];
+
+	(void)state;
+	cdpd_rig_stop();
+	assert_int_equal(setenv("VENTUS_CDPD_WORKERS", "1", 1), 0);
+	assert_int_equal(setenv("VENTUS_CDPD_MAX_CONNECTIONS", "3", 1), 0);
+	cdpd_rig_start();
+	WAIT_UNTIL(answers(404)); /* the one that asked before has left */
+	for (size_t i = 0; i < VS_COUNTOF(fds); i++)
+		fds[i] = mute_client();
+	WAIT_UNTIL(answers(503));
+	expect_refusal("/", "", 503, "unavailable");
+	for (size_t i = 0; i < VS_COUNTOF(fds); i++)
+		assert_int_equal(close(fds[i]), 0);
+	WAIT_UNTIL(answers(404));
+	assert_int_equal(unsetenv("VENTUS_CDPD_MAX_CONNECTIONS"), 0);
+}
+
+static void
+limits__survive_the_last_descriptor(void **state)
+{
+	int fds[300];
+
+	(void)state;
+	cdpd_rig_stop();
+	cdpd_rig.max_files = 160;
+	cdpd_rig_start();
+	for (size_t i = 0; i < VS_COUNTOF(fds); i++)
+		fds[i] = mute_client();
+	/* More than it can hold: some were refused, the last wait in the backlog. */
+	for (size_t i = 0; i < VS_COUNTOF(fds); i++)
+		assert_int_equal(close(fds[i]), 0);
+	WAIT_UNTIL(answers(404));
+	cdpd_rig_stop();
+	cdpd_rig.max_files = 0;
+	assert_int_equal(unsetenv("VENTUS_CDPD_WORKERS"), 0);
+	cdpd_rig_start();
+}
+
 static void
 log__has_no_token_and_no_message(void **state)
 {
@@ -708,6 +821,8 @@ main(void)
 		cmocka_unit_test(session__that_has_ended_is_gone),
 		cmocka_unit_test(session__takes_only_so_many_clients),
 		cmocka_unit_test(early__client_is_let_in_when_the_session_runs),
+		cmocka_unit_test(early__client_that_hangs_up_is_forgotten),
+		cmocka_unit_test(early__clients_in_great_number_all_get_in),
 		cmocka_unit_test(early__client_gets_410_when_the_session_ends_first),
 		cmocka_unit_test(early__client_gets_408_when_it_takes_too_long),
 		cmocka_unit_test(agent__that_is_not_there_is_502_and_releases_nothing),
@@ -724,6 +839,8 @@ main(void)
 		cmocka_unit_test(memory__of_an_idle_tunnel_is_small),
 		cmocka_unit_test(database__may_restart_under_live_tunnels),
 		cmocka_unit_test(stop__tells_every_client_and_counts_it_out),
+		cmocka_unit_test(limits__refuse_a_client_too_many),
+		cmocka_unit_test(limits__survive_the_last_descriptor),
 		cmocka_unit_test(log__has_no_token_and_no_message),
 	};
 

@@ -71,7 +71,11 @@ cdpd_rig_start(void)
 	if (cdpd_rig.master == 0) {
 		int fd = open(cdpd_rig.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 
+		const struct rlimit files = { cdpd_rig.max_files, cdpd_rig.max_files };
+
 		(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+		if (cdpd_rig.max_files != 0)
+			(void)setrlimit(RLIMIT_NOFILE, &files);
 		(void)dup2(fd, STDERR_FILENO);
 		(void)execl(program, program, "-c", conf, (char *)NULL);
 		_exit(127);

@@ -10,6 +10,7 @@
 
 #include <poll.h>
 #include <stdbool.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "lib/clock.h"
@@ -33,6 +34,7 @@ struct cdpd_rig {
 	char			 dir[TMPDIR_SIZE];
 	char			 sock[TMPDIR_SIZE + 32], log[TMPDIR_SIZE + 32];
 	pid_t			 master;
+	rlim_t			 max_files;	/* of the daemon; 0: all there may be */
 };
 extern struct cdpd_rig cdpd_rig;
 
