@@ -16,7 +16,7 @@
 #define LINE_MAX_BYTES   4096
 #define STREAM_MAX_BYTES 65536 /* an agent has a handful of things to say */
 #define RETRY_FIRST_MS   5
-#define RETRY_MAX_MS     100
+#define RETRY_MAX_MS     25
 #define REQUEST_MS       5000
 #define HEALTH_MS        2000
 #define STOP_MS          1000

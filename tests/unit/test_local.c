@@ -292,14 +292,14 @@ local__tells_ends_apart(void **state)
 		enum vs_runtime_end want;
 		int ready;
 	} cases[] = {
-		{ "fake end=browser_closed end_ms=10", VS_RUNTIME_BROWSER_CLOSED, 1 },
-		{ "fake end=browser_crashed end_ms=10", VS_RUNTIME_BROWSER_CRASHED, 1 },
-		{ "fake end=oom_killed end_ms=10", VS_RUNTIME_OOM_KILLED, 1 },
-		{ "fake end=desktop_crashed end_ms=10", VS_RUNTIME_DESKTOP_CRASHED, 1 },
-		{ "fake end=deadline end_ms=10", VS_RUNTIME_DEADLINE, 1 },
+		{ "fake end=browser_closed end_ms=150", VS_RUNTIME_BROWSER_CLOSED, 1 },
+		{ "fake end=browser_crashed end_ms=150", VS_RUNTIME_BROWSER_CRASHED, 1 },
+		{ "fake end=oom_killed end_ms=150", VS_RUNTIME_OOM_KILLED, 1 },
+		{ "fake end=desktop_crashed end_ms=150", VS_RUNTIME_DESKTOP_CRASHED, 1 },
+		{ "fake end=deadline end_ms=150", VS_RUNTIME_DEADLINE, 1 },
 		{ "fake ready=-1 exit=3 end_ms=50", VS_RUNTIME_START_FAILED, 0 },
 		{ "fake ready=10 exit=0 end_ms=200", VS_RUNTIME_AGENT_LOST, 1 },
-		{ "fake end=nonsense end_ms=10", VS_RUNTIME_AGENT_LOST, 1 },
+		{ "fake end=nonsense end_ms=150", VS_RUNTIME_AGENT_LOST, 1 },
 	};
 	struct fixture *fx = *state;
 	char id[VS_ULID_SIZE];
