@@ -259,6 +259,8 @@ session_create__frees_the_key_after_24_hours(void **state)
 	http_answer_fini(&answer);
 	sql_do(api->sql, "UPDATE ventus.idempotency SET created_at = now() - interval '24 hours'"
 			 " WHERE key = 'window'");
+	/* A body that is refused finds nothing either. */
+	expect_problem(post("window", "{"), 400, "invalid-json", NULL);
 	answer = post("window", "{}");
 	assert_int_equal(answer.status, 202);
 	assert_string_not_equal(http_at(&answer, "/id"), http_at(&first, "/id"));

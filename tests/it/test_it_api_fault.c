@@ -150,24 +150,46 @@ session_get__lets_half_of_the_workers_wait(void **state)
 	}
 }
 
+/* Until the waiting worker has looked at a session after this time. */
+static void
+await_look(const char *since)
+{
+	const vs_msec deadline = vs_clock_mono_ms() + WAIT_MS;
+
+	while (sql_int(api->sql,
+		   "SELECT count(*) FROM pg_stat_activity WHERE usename = 'ventus_api'"
+		   " AND query LIKE '%%FROM ventus.session s%%' AND query_start > '%s'",
+		   since) == 0) {
+		if (vs_clock_mono_ms() > deadline)
+			fail_msg("nobody looks after %s", since);
+		(void)poll(NULL, 0, 5);
+	}
+}
+
 static void
 session_get__wait_outlives_a_lost_listener(void **state)
 {
 	struct http_answer answer;
 	char id[VS_ULID_SIZE];
+	const vs_msec began = vs_clock_mono_ms();
+	char *now;
 	int fd;
 
 	(void)state;
 	api_session(api, "{}", id);
 	fd = start_get(id, "?wait_for=RUNNING");
 	await_listeners(1);
+	now = sql_text(api->sql, "SELECT clock_timestamp()");
 	sql_do(api->sql, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
 			 " WHERE usename = 'ventus_api' AND query LIKE 'LISTEN%%'");
+	await_look(now); /* the loss itself made it look; what comes now it has to find alone */
+	free(now);
 	api_claim(api, id);
 	api_run(api, id);
 	http_read(fd, &answer);
 	assert_string_equal(http_at(&answer, "/status"), "RUNNING");
 	http_answer_fini(&answer);
+	assert_true(vs_clock_mono_ms() - began < 20000); /* looked again before the time was up */
 }
 
 static void
