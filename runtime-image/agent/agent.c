@@ -101,8 +101,8 @@ agent_on_bwrap(struct vs_watch *watch, uint32_t revents)
 	}
 	text[len] = '\0';
 	if (strchr(agent->bwrap_says, '\n') == NULL)
-		(void)snprintf(agent->bwrap_says + have, sizeof(agent->bwrap_says) - have, "%s",
-		    text);
+		(void)snprintf(
+		    agent->bwrap_says + have, sizeof(agent->bwrap_says) - have, "%s", text);
 }
 
 /* Nothing more is written when this is called: take all of it. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime-image/agent/api.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,44 +12,17 @@
 #include <unistd.h>
 
 #include "lib/err.h"
-#include "lib/httphead.h"
 #include "lib/jsonio.h"
-#include "runtime-image/agent/agent.h"
-#include "runtime-image/agent/cdp_path.h"
-#include "runtime-image/agent/conn.h"
-#include "runtime-image/agent/relay.h"
+#include "runtime-image/agent/api_conn.h"
 
-#define API_MAX_CDP      1024 /* clients of the browser */
-#define API_MAX_REQUESTS 64   /* besides them */
+#define API_MAX_REQUESTS 64 /* besides the browser's clients */
 #define API_BACKLOG      64
 
-struct api {
-	struct agent *agent;
-	struct conn_set set;
-	size_t ncdp;
-};
-
-struct api_conn {
-	struct conn conn; /* first */
-	bool is_cdp;      /* counted in ncdp */
-	bool websocket;
-	struct vs_buf head; /* for Chrome, until it is connected */
-};
-
-/* A request that is complete and authorised; the views die with the client's buffer. */
-struct request {
-	const struct vs_http_head *head;
-	struct vs_str path, body;
-};
-
-typedef enum conn_next (*route_fn)(struct api *api, struct api_conn *ac, const struct request *req);
+typedef enum conn_next (*route_fn)(
+    struct api *api, struct api_conn *ac, const struct api_request *req);
 
 static enum conn_next api_request(struct conn *conn);
 static enum conn_next api_events(struct conn *conn);
-static enum conn_next api_take_socket(struct conn *conn);
-static enum conn_next api_connected(struct conn *conn);
-static enum conn_next api_answer(struct conn *conn);
-static void api_no_chrome(struct conn *conn);
 
 static const struct conn_state state_request = {
 	.name = "request", .timeout_ms = 10000, .poll = { EPOLLIN, 0 }, .run = api_request
@@ -58,31 +30,6 @@ static const struct conn_state state_request = {
 static const struct conn_state state_events = {
 	.name = "events", .poll = { EPOLLIN, 0 }, .run = api_events
 };
-static const struct conn_state state_socket = {
-	.name = "socket", .timeout_ms = 10000, .run = api_take_socket, .timeout = api_no_chrome
-};
-static const struct conn_state state_connecting = { .name = "connecting",
-	.timeout_ms = 10000,
-	.poll = { 0, EPOLLOUT },
-	.run = api_connected,
-	.timeout = api_no_chrome };
-static const struct conn_state state_answer = { .name = "answer",
-	.timeout_ms = 30000,
-	.poll = { 0, EPOLLIN },
-	.run = api_answer,
-	.timeout = api_no_chrome };
-
-static struct api_conn *
-api_conn_of(struct conn *conn)
-{
-	return VS_CONTAINER(conn, struct api_conn, conn);
-}
-
-static struct api *
-api_of(struct conn *conn)
-{
-	return VS_CONTAINER(conn->set, struct api, set);
-}
 
 /* --- Answers --- */
 
@@ -113,8 +60,7 @@ status_text(int status)
 	}
 }
 
-/* The whole answer; the connection ends with it. body NULL: none. */
-static enum conn_next
+enum conn_next
 api_reply(struct conn *conn, int status, const char *body)
 {
 	struct vs_buf *out = &conn->side[CONN_UPSTREAM].in;
@@ -132,15 +78,6 @@ api_reply(struct conn *conn, int status, const char *body)
 		return CONN_CLOSE;
 	conn_goto(conn, &conn_draining);
 	return CONN_AGAIN;
-}
-
-static void
-api_no_chrome(struct conn *conn)
-{
-	if (api_reply(conn, 504, NULL) == CONN_CLOSE)
-		conn_bury(conn);
-	else
-		conn_drive(conn);
 }
 
 /* The state as one JSON text; NULL: no memory. */
@@ -177,7 +114,7 @@ json_line(struct json_object *obj)
 /* --- Routes --- */
 
 static enum conn_next
-route_health(struct api *api, struct api_conn *ac, const struct request *req)
+route_health(struct api *api, struct api_conn *ac, const struct api_request *req)
 {
 	vs_autojson struct json_object *obj = api_state(api->agent, true);
 	const char *text = json_line(obj);
@@ -197,7 +134,7 @@ events_put(const struct agent *agent, struct conn *conn)
 }
 
 static enum conn_next
-route_events(struct api *api, struct api_conn *ac, const struct request *req)
+route_events(struct api *api, struct api_conn *ac, const struct api_request *req)
 {
 	(void)req;
 	if (vs_buf_puts(&ac->conn.side[CONN_UPSTREAM].in,
@@ -210,7 +147,7 @@ route_events(struct api *api, struct api_conn *ac, const struct request *req)
 }
 
 static enum conn_next
-route_stop(struct api *api, struct api_conn *ac, const struct request *req)
+route_stop(struct api *api, struct api_conn *ac, const struct api_request *req)
 {
 	enum conn_next next = api_reply(&ac->conn, 204, NULL);
 
@@ -234,7 +171,7 @@ static const struct vs_json_field deadline_fields[] = {
 };
 
 static enum conn_next
-route_deadline(struct api *api, struct api_conn *ac, const struct request *req)
+route_deadline(struct api *api, struct api_conn *ac, const struct api_request *req)
 {
 	vs_autojson struct json_object *obj = NULL;
 	struct vs_arena arena;
@@ -253,26 +190,6 @@ route_deadline(struct api *api, struct api_conn *ac, const struct request *req)
 	return api_reply(&ac->conn, 204, NULL);
 }
 
-static enum conn_next
-route_cdp(struct api *api, struct api_conn *ac, const struct request *req)
-{
-	const struct chrome *chrome = &api->agent->chrome;
-	char path[CDP_PATH_SIZE];
-
-	if (api->agent->state != AGENT_READY || api->ncdp >= API_MAX_CDP)
-		return api_reply(&ac->conn, 503, NULL);
-	int rc = cdp_path_map(req->head, chrome->cdp_path, path, &ac->websocket);
-	if (rc < 0)
-		return api_reply(&ac->conn, rc == VS_ENOENT ? 404 : 400, NULL);
-	if (cdp_path_head(req->head, path, ac->websocket, chrome->port, &ac->head) < 0)
-		return api_reply(&ac->conn, 400, NULL);
-	api->ncdp++;
-	ac->is_cdp = true;
-	vs_buf_consume(&ac->conn.side[CONN_CLIENT].in, req->head->size);
-	conn_goto(&ac->conn, &state_socket);
-	return CONN_AGAIN;
-}
-
 static const struct route {
 	const char *method, *path;
 	bool subtree;
@@ -280,7 +197,7 @@ static const struct route {
 } routes[] = {
 	{ "GET", "/health", false, route_health },
 	{ "GET", "/events", false, route_events },
-	{ "GET", "/cdp", true, route_cdp },
+	{ "GET", "/cdp", true, api_cdp },
 	{ "POST", "/deadline", false, route_deadline },
 	{ "POST", "/stop", false, route_stop },
 };
@@ -296,7 +213,7 @@ route_matches(const struct route *route, struct vs_str path)
 }
 
 static enum conn_next
-api_dispatch(struct api *api, struct api_conn *ac, const struct request *req)
+api_dispatch(struct api *api, struct api_conn *ac, const struct api_request *req)
 {
 	int status = 404;
 
@@ -361,7 +278,7 @@ api_request(struct conn *conn)
 		return api_reply(conn, 413, NULL);
 	if (vs_buf_len(in) - head.size < body)
 		return CONN_WAIT;
-	struct request req = { .head = &head,
+	struct api_request req = { .head = &head,
 		.path = path_of(head.target),
 		.body = { (const char *)vs_buf_data(in) + head.size, body } };
 	return api_dispatch(api, api_conn_of(conn), &req);
@@ -405,98 +322,12 @@ api_state_changed(struct api *api)
 	}
 }
 
-/* --- To Chrome --- */
-
-static enum conn_next
-api_take_socket(struct conn *conn)
-{
-	struct agent *agent = api_of(conn)->agent;
-	struct sockaddr_in addr = { .sin_family = AF_INET,
-		.sin_port = htons(agent->chrome.port),
-		.sin_addr = { .s_addr = htonl(INADDR_LOOPBACK) } };
-	int fd;
-
-	if (desk_take_socket(&agent->desk, &fd) < 0)
-		return CONN_WAIT;
-	int rc = connect(fd, (const struct sockaddr *)&addr, sizeof(addr));
-	if (rc < 0 && errno != EINPROGRESS) {
-		(void)close(fd);
-		return api_reply(conn, 502, NULL);
-	}
-	if (conn_set_upstream(conn, fd) < 0)
-		return CONN_CLOSE;
-	conn_goto(conn, &state_connecting);
-	return rc == 0 ? CONN_AGAIN : CONN_WAIT;
-}
-
-void
-api_sockets_came(struct api *api)
-{
-	struct vs_node *it, *tmp;
-
-	VS_LIST_EACH(it, tmp, &api->set.live) {
-		struct conn *conn = VS_CONTAINER(it, struct conn, node);
-
-		if (conn->state == &state_socket)
-			conn_drive(conn);
-	}
-}
-
-static enum conn_next
-api_connected(struct conn *conn)
-{
-	struct api_conn *ac = api_conn_of(conn);
-	int fd = conn->side[CONN_UPSTREAM].io.fd;
-
-	/* A fresh socket takes a kilobyte whole, unless the connection failed. */
-	ssize_t len =
-	    send(fd, vs_buf_data(&ac->head), vs_buf_len(&ac->head), MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (len < 0 && errno == EAGAIN)
-		return CONN_WAIT;
-	if (len != (ssize_t)vs_buf_len(&ac->head))
-		return api_reply(conn, 502, NULL);
-	vs_buf_fini(&ac->head);
-	conn_goto(conn, &state_answer);
-	return CONN_WAIT;
-}
-
-/*
- * Only after a 101 may the client talk to Chrome: until then what it sends waits, and
- * with any other answer it is over, so nobody gets a second request past cdp_path_map().
- */
-static enum conn_next
-api_answer(struct conn *conn)
-{
-	struct conn_side *upstream = &conn->side[CONN_UPSTREAM];
-	struct vs_http_head head;
-
-	int rc = conn_read(conn, CONN_UPSTREAM);
-	if (rc == VS_EAGAIN)
-		return CONN_WAIT;
-	if (rc == 0)
-		rc = vs_http_answer(
-		    (const char *)vs_buf_data(&upstream->in), vs_buf_len(&upstream->in), &head);
-	if (rc == VS_EAGAIN)
-		return CONN_WAIT;
-	if (rc < 0)
-		return api_reply(conn, 502, NULL);
-	if (head.status != 101 || !api_conn_of(conn)->websocket) {
-		relay_limit(&conn->side[CONN_CLIENT], 0);
-		int64_t left =
-		    (int64_t)head.size + head.content_length - (int64_t)vs_buf_len(&upstream->in);
-		if (head.content_length >= 0)
-			relay_limit(upstream, left < 0 ? 0 : left);
-	}
-	conn_goto(conn, &relay_endless);
-	return CONN_AGAIN;
-}
-
 /* --- The server --- */
 
 static void
 api_accepted(struct conn *conn)
 {
-	vs_buf_init(&api_conn_of(conn)->head, CDP_PATH_SIZE + VS_HTTP_HEAD_MAX);
+	vs_buf_init(&api_conn_of(conn)->head, 2 * VS_HTTP_HEAD_MAX);
 	conn_goto(conn, &state_request);
 }
 

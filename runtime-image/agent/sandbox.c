@@ -5,16 +5,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "lib/clock.h"
 #include "lib/err.h"
 #include "runtime-image/agent/inside.h"
 #include "runtime-image/agent/link.h"
@@ -206,8 +206,8 @@ sandbox_fork(
 {
 	char shm_bytes[24], tmp_bytes[24];
 	struct argv argv = { .count = 0 };
-	const int fds[] = { ends->link[1], ends->cdp_in[1], ends->cdp_out[1], ends->log[1],
-		data[0], data[1], data[2], data[3] };
+	const int fds[] = { ends->link[1], ends->cdp_in[1], ends->cdp_out[1], ends->log[1], data[0],
+		data[1], data[2], data[3] };
 
 	(void)snprintf(shm_bytes, sizeof(shm_bytes), "%lld", (long long)spec->shm_mib << 20);
 	(void)snprintf(tmp_bytes, sizeof(tmp_bytes), "%lld", (long long)spec->tmp_mib << 20);
@@ -291,15 +291,13 @@ sandbox_kill_children(void)
 static int
 probe_wait(pid_t pid)
 {
-	const struct timespec pause = { .tv_nsec = 5 * 1000 * 1000 };
-	vs_msec deadline = vs_clock_mono_ms() + PROBE_MS;
-	int status;
+	struct pollfd end = { .fd = pidfd_open(pid, 0), .events = POLLIN };
+	int status = -1;
 
-	while (waitpid(pid, &status, WNOHANG) == 0) {
-		if (vs_clock_mono_ms() > deadline)
-			(void)kill(pid, SIGKILL);
-		(void)nanosleep(&pause, NULL);
-	}
+	if (end.fd < 0 || poll(&end, 1, PROBE_MS) <= 0)
+		(void)kill(pid, SIGKILL);
+	(void)waitpid(pid, &status, 0);
+	fd_close(&end.fd);
 	return status;
 }
 
