@@ -19,6 +19,7 @@
 #define START_MS      60000
 #define TICK_MS       1000
 #define KILL_AGAIN_MS 50
+#define LINGER_MS     1500
 
 const char *
 agent_state_text(enum agent_state state)
@@ -43,10 +44,35 @@ agent_end_text(enum agent_end end)
 /* --- Ending --- */
 
 static void
+agent_linger_over(struct vs_timer *timer)
+{
+	struct agent *agent = timer->ctx;
+
+	vs_loop_stop(agent->loop);
+}
+
+/*
+ * A sandbox that cannot be made fails sooner than the driver connects: the end waits a
+ * moment for somebody to hear of it. Who asked for the end needs not be told.
+ */
+static void
 agent_leave_if_reaped(struct agent *agent)
 {
-	if (agent->state == AGENT_ENDED && agent->reaped)
+	if (agent->state != AGENT_ENDED || !agent->reaped)
+		return;
+	if (agent->told || agent->end == END_STOPPED ||
+	    vs_loop_timer(agent->loop, &agent->tick, vs_loop_now(agent->loop) + LINGER_MS,
+		agent_linger_over, agent) < 0)
 		vs_loop_stop(agent->loop);
+}
+
+void
+agent_told(struct agent *agent)
+{
+	if (agent->told)
+		return;
+	agent->told = true;
+	agent_leave_if_reaped(agent);
 }
 
 /*

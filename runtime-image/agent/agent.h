@@ -47,6 +47,7 @@ struct agent {
 	struct vs_timer		 tick;
 	vs_msec			 start_deadline;
 	bool			 reaped;	/* the sandbox's processes are all gone */
+	bool			 told;		/* somebody has heard of the end */
 	char			 bwrap_says[AGENT_DETAIL_SIZE];	/* its first complaint */
 	struct vs_watch		 bwrap;
 };
@@ -56,6 +57,9 @@ int	agent_start(struct agent *agent) VS_MUST_USE;
 
 /* detail: a short text of our own, no page's data; may be NULL. */
 void	agent_end(struct agent *agent, enum agent_end end, const char *detail);
+
+/* The end was written to a client. */
+void	agent_told(struct agent *agent);
 
 void	agent_set_deadline(struct agent *agent, int64_t deadline_wall_ms);
 

@@ -289,13 +289,15 @@ api_request(struct conn *conn)
 static enum conn_next
 api_events(struct conn *conn)
 {
-	const struct agent *agent = api_of(conn)->agent;
+	struct agent *agent = api_of(conn)->agent;
 
 	int rc = conn_write_to(conn, CONN_CLIENT);
 	if (rc < 0 && rc != VS_EAGAIN)
 		return CONN_CLOSE;
-	if (rc == 0 && agent->state == AGENT_ENDED)
+	if (rc == 0 && agent->state == AGENT_ENDED) {
+		agent_told(agent);
 		return CONN_CLOSE;
+	}
 	vs_buf_clear(&conn->side[CONN_CLIENT].in);
 	int in = conn_read(conn, CONN_CLIENT);
 	if (in < 0 && in != VS_EAGAIN)

@@ -14,7 +14,7 @@
 
 #include "lib/base.h"
 
-#define LINK_TEXT_SIZE	2112	/* a user agent of 512 code points, with room */
+#define LINK_TEXT_SIZE	544	/* a user agent of 512 characters, with room */
 #define LINK_MAX_FDS	4
 
 enum link_type {

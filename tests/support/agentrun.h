@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * agentrun - a real ventus-agent with its sandbox and Chrome, started and driven as the
+ * local driver and cdpd would. Every wait has a deadline; what fails ends the test.
+ */
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "tests/support/tmpdir.h"
+
+#define AGENTRUN_SECRET	  "00112233445566778899aabbccddeeff"
+#define AGENTRUN_MAX_PIDS 128
+
+struct agentrun {
+	pid_t	 pid;
+	uid_t	 uid;		/* its own when the test is root's */
+	char	 dir[TMPDIR_SIZE];
+	int	 stderr_fd;
+	int	 events_fd;	/* GET /events; -1 until agentrun_event() */
+	char	 held[4096];	/* events read and not yet looked at */
+	pid_t	 family[AGENTRUN_MAX_PIDS];
+	size_t	 nfamily;
+};
+
+/*
+ * more: members added to the specification, each with a comma in front ("" for none);
+ * a later member of a name wins over the defaults by replacing them here, never twice.
+ */
+struct agentrun_spec {
+	int		 width, height;		/* 0: 1280x720 */
+	long long	 life_ms;		/* 0: 120 s */
+	const char	*more;
+};
+
+void	agentrun_start(struct agentrun *run, const struct agentrun_spec *spec);
+
+/* Wait for that state; the event's object, owned. Skips earlier states. */
+struct json_object	*agentrun_event(struct agentrun *run, const char *state);
+
+/* The agent's exit status, as waitpid(2) gives it; at most wait_ms. */
+int	agentrun_wait(struct agentrun *run, int wait_ms);
+
+/* Remember all processes that descend from the agent, itself included. */
+void	agentrun_take_family(struct agentrun *run);
+pid_t	agentrun_find(const struct agentrun *run, const char *comm);	/* 0: none */
+/* All of the family gone within wait_ms? */
+bool	agentrun_family_gone(const struct agentrun *run, int wait_ms);
+
+/* Kill, wait, remove. Safe after the end and on a zeroed run. */
+void	agentrun_end(struct agentrun *run);
+
+/* What it wrote to stderr so far; NUL-terminated. */
+void	agentrun_stderr(struct agentrun *run, char *ret_text, size_t size);
+
+/* One request over agent.sock, head as given after the request line. Status; body may be NULL. */
+int	agentrun_http(const struct agentrun *run, const char *method, const char *path,
+	    const char *body, char *ret_body, size_t size);
+int	agentrun_connect(const struct agentrun *run);	/* a blocking socket, 10 s limits */
+int	agentrun_raw(const struct agentrun *run, const char *request, char *ret_answer, size_t size);
+
+/* A websocket to Chrome through the agent. */
+struct cdp {
+	int	 fd;
+	int	 next_id;
+	char	 session[64];	/* of the page attached to; "" none */
+	char	 target[64];
+};
+
+void	cdp_open(struct cdp *cdp, const struct agentrun *run, const char *path);
+void	cdp_close(struct cdp *cdp);
+
+/* The answer's result, owned; fails the test on an error. params NULL: none. */
+struct json_object	*cdp_call(struct cdp *cdp, const char *method, const char *params);
+
+/* The same without waiting for the answer. */
+void	cdp_post(struct cdp *cdp, const char *method, const char *params);
+
+/* Attach to the first page; later calls of cdp_eval() go there. */
+void	cdp_attach(struct cdp *cdp);
+
+/* The value of a JavaScript expression (awaited) as text, owned. */
+char	*cdp_eval(struct cdp *cdp, const char *expression);
