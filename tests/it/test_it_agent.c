@@ -29,9 +29,10 @@
 #include "lib/base.h"
 #include "lib/clock.h"
 #include "tests/support/agentrun.h"
+#include "tests/support/cdpclient.h"
 
 static struct agentrun shared, other;
-static struct cdp page;
+static struct cdpclient page;
 static pid_t web_pid;
 static uint16_t web_port, closed_port;
 
@@ -104,6 +105,35 @@ web_start(void)
 	(void)listen_loopback(&closed_port);
 }
 
+static void
+open_browser(struct cdpclient *cdp, const struct agentrun *run)
+{
+	char path[TMPDIR_SIZE + 16];
+
+	(void)snprintf(path, sizeof(path), "%s/agent.sock", run->dir);
+	cdpclient_open(cdp, path, "/cdp", "Authorization: Bearer " AGENTRUN_SECRET "\r\n");
+	/* Compressed frames could not be looked into on the way. */
+	assert_null(strstr(cdp->ws.head, "Extensions"));
+}
+
+static void
+open_page(struct cdpclient *cdp, const struct agentrun *run)
+{
+	open_browser(cdp, run);
+	assert_true(cdpclient_find_page(cdp));
+	cdpclient_attach(cdp);
+}
+
+static void
+close_target(struct cdpclient *cdp)
+{
+	char params[128];
+
+	cdp->session[0] = '\0';
+	(void)snprintf(params, sizeof(params), "{\"targetId\":\"%s\"}", cdp->target);
+	cdpclient_do(cdp, "Target.closeTarget", params);
+}
+
 static int
 shared_setup(void **state)
 {
@@ -120,8 +150,7 @@ shared_setup(void **state)
 	(void)json_object_put(agentrun_event(&other, "ready"));
 	agentrun_take_family(&shared);
 	agentrun_take_family(&other);
-	cdp_open(&page, &shared, "/cdp");
-	cdp_attach(&page);
+	open_page(&page, &shared);
 	return 0;
 }
 
@@ -129,7 +158,7 @@ static int
 shared_teardown(void **state)
 {
 	(void)state;
-	cdp_close(&page);
+	cdpclient_close(&page);
 	agentrun_end(&shared);
 	agentrun_end(&other);
 	(void)kill(web_pid, SIGKILL);
@@ -140,7 +169,7 @@ shared_teardown(void **state)
 static void
 assert_eval(const char *expression, const char *want)
 {
-	char *got = cdp_eval(&page, expression);
+	char *got = cdpclient_eval(&page, expression);
 
 	assert_string_equal(got, want);
 	free(got);
@@ -236,7 +265,7 @@ api__carries_large_messages_both_ways(void **state)
 	char *got;
 
 	(void)state;
-	got = cdp_eval(&page, "'x'.repeat(20000000)");
+	got = cdpclient_eval(&page, "'x'.repeat(20000000)");
 	assert_int_equal(strlen(got), 20000000);
 	free(got);
 	assert_eval("1+1", "2");
@@ -252,7 +281,7 @@ browser__is_headful_and_named_as_asked(void **state)
 
 	(void)state;
 	assert_eval("navigator.userAgent", "Ventus test/1.0 \"a\"");
-	version = cdp_call(&page, "Browser.getVersion", NULL);
+	version = cdpclient_call(&page, "Browser.getVersion", NULL);
 	browser = strdup(json_object_get_string(json_object_object_get(version, "product")));
 	assert_ptr_equal(strstr(browser, "Chrome/"), browser);
 	free(browser);
@@ -278,53 +307,47 @@ browser__time_zone_and_language_tell_nothing(void **state)
 static void
 browser__sandbox_is_on(void **state)
 {
-	struct cdp tab;
-	char params[256], *text = NULL;
+	struct cdpclient tab;
+	char *text = NULL;
 	vs_msec deadline = vs_clock_mono_ms() + 10000;
 
 	(void)state;
-	cdp_open(&tab, &shared, "/cdp");
+	open_browser(&tab, &shared);
 	struct json_object *made =
-	    cdp_call(&tab, "Target.createTarget", "{\"url\":\"chrome://sandbox\"}");
+	    cdpclient_call(&tab, "Target.createTarget", "{\"url\":\"chrome://sandbox\"}");
 	const char *id = json_object_get_string(json_object_object_get(made, "targetId"));
 	(void)snprintf(tab.target, sizeof(tab.target), "%s", id);
 	(void)json_object_put(made);
-	(void)snprintf(
-	    params, sizeof(params), "{\"targetId\":\"%s\",\"flatten\":true}", tab.target);
-	made = cdp_call(&tab, "Target.attachToTarget", params);
-	(void)snprintf(tab.session, sizeof(tab.session), "%s",
-	    json_object_get_string(json_object_object_get(made, "sessionId")));
-	(void)json_object_put(made);
+	cdpclient_attach(&tab);
 	do {
 		free(text);
-		text = cdp_eval(&tab, "document.body ? document.body.innerText : ''");
+		text = cdpclient_eval(&tab, "document.body ? document.body.innerText : ''");
 	} while (strstr(text, "sandboxed.") == NULL && vs_clock_mono_ms() < deadline);
 	assert_non_null(strstr(text, "You are adequately sandboxed."));
 	free(text);
-	(void)snprintf(params, sizeof(params), "{\"targetId\":\"%s\"}", tab.target);
-	tab.session[0] = '\0';
-	(void)json_object_put(cdp_call(&tab, "Target.closeTarget", params));
-	cdp_close(&tab);
+	close_target(&tab);
+	cdpclient_close(&tab);
 }
 
 static void
 browser__survives_the_end_of_its_last_page(void **state)
 {
-	struct cdp cdp;
-	char params[256];
+	vs_msec deadline = vs_clock_mono_ms() + 10000;
+	struct cdpclient cdp;
+	char *sum;
 
 	(void)state;
-	cdp_open(&cdp, &other, "/cdp");
-	cdp_attach(&cdp);
-	cdp.session[0] = '\0';
-	(void)snprintf(params, sizeof(params), "{\"targetId\":\"%s\"}", cdp.target);
-	(void)json_object_put(cdp_call(&cdp, "Target.closeTarget", params));
-	(void)json_object_put(cdp_call(&cdp, "Target.createTarget", "{\"url\":\"about:blank\"}"));
-	cdp_attach(&cdp);
-	char *sum = cdp_eval(&cdp, "1+2");
+	open_page(&cdp, &other);
+	close_target(&cdp);
+	while (cdpclient_find_page(&cdp))
+		assert_true(vs_clock_mono_ms() < deadline);
+	cdpclient_do(&cdp, "Target.createTarget", "{\"url\":\"about:blank\"}");
+	assert_true(cdpclient_find_page(&cdp));
+	cdpclient_attach(&cdp);
+	sum = cdpclient_eval(&cdp, "1+2");
 	assert_string_equal(sum, "3");
 	free(sum);
-	cdp_close(&cdp);
+	cdpclient_close(&cdp);
 }
 
 /* --- Egress --- */
@@ -665,14 +688,14 @@ static void
 end__closed_browser_is_told(void **state)
 {
 	struct agentrun run;
-	struct cdp cdp;
+	struct cdpclient cdp;
 
 	(void)state;
 	start_ready(&run, NULL);
-	cdp_open(&cdp, &run, "/cdp");
-	(void)json_object_put(cdp_call(&cdp, "Browser.close", NULL));
+	open_browser(&cdp, &run);
+	cdpclient_do(&cdp, "Browser.close", NULL);
 	assert_ended(&run, "browser_closed");
-	cdp_close(&cdp);
+	cdpclient_close(&cdp);
 }
 
 static void
@@ -779,7 +802,7 @@ static void
 end__out_of_memory_is_told(void **state)
 {
 	struct agentrun run;
-	struct cdp cdp;
+	struct cdpclient cdp;
 	char cgroup[128], more[256], pid[16];
 
 	(void)state;
@@ -796,13 +819,12 @@ end__out_of_memory_is_told(void **state)
 	assert_true(put_file("/sys/fs/cgroup/memory", "cgroup.procs", pid));
 	(void)json_object_put(agentrun_event(&run, "ready"));
 	agentrun_take_family(&run);
-	cdp_open(&cdp, &run, "/cdp");
-	cdp_attach(&cdp);
+	open_page(&cdp, &run);
 	/* No answer comes to this one: listen to the agent. */
-	cdp_post(&cdp, "Runtime.evaluate",
+	cdpclient_post(&cdp, "Runtime.evaluate",
 	    "{\"expression\":\"a=[];for(;;)a.push(new Uint8Array(1<<24).fill(1))\"}");
 	assert_ended(&run, "oom_killed");
-	cdp_close(&cdp);
+	cdpclient_close(&cdp);
 	assert_int_equal(rmdir(cgroup), 0);
 }
 

@@ -20,7 +20,6 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
-#include "lib/ws.h"
 
 #define READY_MS 60000 /* a busy machine; a quiet one takes half a second */
 
@@ -102,7 +101,7 @@ path_exists_within(const char *path, int wait_ms)
 	return true;
 }
 
-int
+static int
 agentrun_connect(const struct agentrun *run)
 {
 	const struct timeval limit = { .tv_sec = 10 };
@@ -113,7 +112,6 @@ agentrun_connect(const struct agentrun *run)
 	if (!path_exists_within(addr.sun_path, 5000))
 		errx(1, "agentrun: no socket");
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	/* Between its bind and its listen the socket refuses. */
 	for (int i = 0; connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0; i++) {
 		const struct timespec pause = { .tv_nsec = 2000000 };
@@ -354,6 +352,8 @@ agentrun_stderr(struct agentrun *run, char *ret_text, size_t size)
 void
 agentrun_end(struct agentrun *run)
 {
+	char says[2048];
+
 	if (run->dir[0] == '\0')
 		return;
 	if (run->pid > 0) {
@@ -362,167 +362,9 @@ agentrun_end(struct agentrun *run)
 	}
 	if (run->events_fd >= 0)
 		(void)close(run->events_fd);
+	agentrun_stderr(run, says, sizeof(says));
+	(void)fprintf(stderr, "# %s", says);
 	(void)close(run->stderr_fd);
 	tmpdir_remove(run->dir);
 	run->dir[0] = '\0';
-}
-
-/* --- CDP --- */
-
-void
-cdp_open(struct cdp *cdp, const struct agentrun *run, const char *path)
-{
-	char request[512], answer[2048];
-	size_t len = 0;
-
-	*cdp = (struct cdp){ .fd = agentrun_connect(run) };
-	(void)snprintf(request, sizeof(request),
-	    "GET %s HTTP/1.1\r\nHost: ventus.example\r\nOrigin: https://ventus.example\r\n"
-	    "Authorization: Bearer " AGENTRUN_SECRET "\r\nConnection: Upgrade\r\n"
-	    "Upgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-	    "Sec-WebSocket-Version: 13\r\n"
-	    "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n",
-	    path);
-	send_all(cdp->fd, request, strlen(request));
-	while (len < 4 || memcmp(answer + len - 4, "\r\n\r\n", 4) != 0) {
-		if (len == sizeof(answer) - 1 || recv(cdp->fd, answer + len, 1, 0) != 1)
-			errx(1, "cdp: no answer to the handshake");
-		len++;
-	}
-	answer[len] = '\0';
-	if (strncmp(answer, "HTTP/1.1 101", 12) != 0 || strstr(answer, "Extensions") != NULL ||
-	    strstr(answer, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") == NULL)
-		errx(1, "cdp: handshake answered %s", answer);
-}
-
-void
-cdp_close(struct cdp *cdp)
-{
-	(void)close(cdp->fd);
-	cdp->fd = -1;
-}
-
-static void
-cdp_send(struct cdp *cdp, const char *text)
-{
-	static const uint8_t mask[4] = { 1, 2, 3, 4 };
-	size_t len = strlen(text);
-	uint8_t head[14];
-	uint8_t *copy = malloc(len);
-
-	memcpy(copy, text, len);
-	vs_ws_mask(copy, len, mask, 0);
-	size_t head_len = vs_ws_head(VS_WS_TEXT, true, len, mask, head);
-	send_all(cdp->fd, head, head_len);
-	send_all(cdp->fd, copy, len);
-	free(copy);
-}
-
-static void
-recv_all(int fd, void *bytes, size_t len)
-{
-	if (recv(fd, bytes, len, MSG_WAITALL) != (ssize_t)len)
-		errx(1, "cdp: the connection ended");
-}
-
-/* One unfragmented frame's payload, owned: all that Chrome sends. */
-static char *
-cdp_recv(struct cdp *cdp)
-{
-	uint8_t head[10];
-	uint64_t len;
-
-	recv_all(cdp->fd, head, 2);
-	len = head[1] & 127;
-	if (len >= 126) {
-		int more = len == 126 ? 2 : 8;
-
-		recv_all(cdp->fd, head + 2, (size_t)more);
-		len = 0;
-		for (int i = 0; i < more; i++)
-			len = len << 8 | head[2 + i];
-	}
-	char *text = malloc(len + 1);
-	recv_all(cdp->fd, text, len);
-	text[len] = '\0';
-	return text;
-}
-
-void
-cdp_post(struct cdp *cdp, const char *method, const char *params)
-{
-	char text[8192];
-
-	(void)snprintf(text, sizeof(text), "{\"id\":%d,\"method\":\"%s\",\"params\":%s%s%s%s}",
-	    ++cdp->next_id, method, params == NULL ? "{}" : params,
-	    cdp->session[0] != '\0' ? ",\"sessionId\":\"" : "", cdp->session,
-	    cdp->session[0] != '\0' ? "\"" : "");
-	cdp_send(cdp, text);
-}
-
-struct json_object *
-cdp_call(struct cdp *cdp, const char *method, const char *params)
-{
-	cdp_post(cdp, method, params);
-	for (;;) {
-		char *answer = cdp_recv(cdp);
-		struct json_object *obj = json_tokener_parse(answer);
-		struct json_object *result = json_object_object_get(obj, "result");
-
-		if (json_object_get_int(json_object_object_get(obj, "id")) == cdp->next_id) {
-			if (result == NULL)
-				errx(1, "cdp: %s: %s", method, answer);
-			result = json_object_get(result);
-			free(answer);
-			(void)json_object_put(obj);
-			return result;
-		}
-		free(answer);
-		(void)json_object_put(obj);
-	}
-}
-
-void
-cdp_attach(struct cdp *cdp)
-{
-	struct json_object *targets = cdp_call(cdp, "Target.getTargets", NULL);
-	struct json_object *infos = json_object_object_get(targets, "targetInfos");
-	char params[128];
-
-	cdp->target[0] = '\0';
-	for (size_t i = 0; i < json_object_array_length(infos); i++) {
-		struct json_object *info = json_object_array_get_idx(infos, i);
-
-		if (strcmp(json_object_get_string(json_object_object_get(info, "type")), "page") ==
-		    0)
-			(void)snprintf(cdp->target, sizeof(cdp->target), "%s",
-			    json_object_get_string(json_object_object_get(info, "targetId")));
-	}
-	(void)json_object_put(targets);
-	if (cdp->target[0] == '\0')
-		errx(1, "cdp: there is no page");
-	(void)snprintf(
-	    params, sizeof(params), "{\"targetId\":\"%s\",\"flatten\":true}", cdp->target);
-	struct json_object *attached = cdp_call(cdp, "Target.attachToTarget", params);
-	(void)snprintf(cdp->session, sizeof(cdp->session), "%s",
-	    json_object_get_string(json_object_object_get(attached, "sessionId")));
-	(void)json_object_put(attached);
-}
-
-char *
-cdp_eval(struct cdp *cdp, const char *expression)
-{
-	struct json_object *params = json_object_new_object();
-
-	json_object_object_add(params, "expression", json_object_new_string(expression));
-	json_object_object_add(params, "awaitPromise", json_object_new_boolean(1));
-	json_object_object_add(params, "returnByValue", json_object_new_boolean(1));
-	struct json_object *result =
-	    cdp_call(cdp, "Runtime.evaluate", json_object_to_json_string(params));
-	struct json_object *value =
-	    json_object_object_get(json_object_object_get(result, "result"), "value");
-	char *text = strdup(value == NULL ? "undefined" : json_object_get_string(value));
-	(void)json_object_put(result);
-	(void)json_object_put(params);
-	return text;
 }

@@ -27,14 +27,10 @@ struct agentrun {
 	size_t	 nfamily;
 };
 
-/*
- * more: members added to the specification, each with a comma in front ("" for none);
- * a later member of a name wins over the defaults by replacing them here, never twice.
- */
 struct agentrun_spec {
 	int		 width, height;		/* 0: 1280x720 */
 	long long	 life_ms;		/* 0: 120 s */
-	const char	*more;
+	const char	*more;			/* members, each with a comma in front; NULL: none */
 };
 
 void	agentrun_start(struct agentrun *run, const struct agentrun_spec *spec);
@@ -57,31 +53,8 @@ void	agentrun_end(struct agentrun *run);
 /* What it wrote to stderr so far; NUL-terminated. */
 void	agentrun_stderr(struct agentrun *run, char *ret_text, size_t size);
 
-/* One request over agent.sock, head as given after the request line. Status; body may be NULL. */
+/* One request over agent.sock, with the secret: the status. body may be NULL. */
 int	agentrun_http(const struct agentrun *run, const char *method, const char *path,
 	    const char *body, char *ret_body, size_t size);
-int	agentrun_connect(const struct agentrun *run);	/* a blocking socket, 10 s limits */
+/* The same with the request as it stands. */
 int	agentrun_raw(const struct agentrun *run, const char *request, char *ret_answer, size_t size);
-
-/* A websocket to Chrome through the agent. */
-struct cdp {
-	int	 fd;
-	int	 next_id;
-	char	 session[64];	/* of the page attached to; "" none */
-	char	 target[64];
-};
-
-void	cdp_open(struct cdp *cdp, const struct agentrun *run, const char *path);
-void	cdp_close(struct cdp *cdp);
-
-/* The answer's result, owned; fails the test on an error. params NULL: none. */
-struct json_object	*cdp_call(struct cdp *cdp, const char *method, const char *params);
-
-/* The same without waiting for the answer. */
-void	cdp_post(struct cdp *cdp, const char *method, const char *params);
-
-/* Attach to the first page; later calls of cdp_eval() go there. */
-void	cdp_attach(struct cdp *cdp);
-
-/* The value of a JavaScript expression (awaited) as text, owned. */
-char	*cdp_eval(struct cdp *cdp, const char *expression);
