@@ -328,8 +328,9 @@ chrome_on_log(struct vs_watch *watch, uint32_t revents)
 		chrome_lost(chrome, watch);
 	if (len <= 0 || chrome->port != 0)
 		return;
-	if (vs_buf_append(&chrome->line, bytes, (size_t)len) < 0)
-		vs_buf_clear(&chrome->line);
+	if (vs_buf_room(&chrome->line) < (size_t)len)
+		vs_buf_clear(&chrome->line); /* a line longer than any we look for */
+	(void)!vs_buf_append(&chrome->line, bytes, (size_t)len);
 	chrome_scan_lines(chrome);
 	if (chrome->port != 0) {
 		vs_buf_clear(&chrome->line);
