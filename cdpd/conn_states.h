@@ -12,8 +12,8 @@ extern const struct conn_state client_head;	/* its request head arrives */
 extern const struct conn_state client_asking;	/* the database is asked */
 extern const struct conn_state client_early;	/* the session is not RUNNING yet */
 extern const struct conn_state client_dialing;	/* the agent is being dialed */
-extern const struct conn_state client_refused;	/* a problem document is on its way */
-extern const struct conn_state client_linger;	/* answered; its end of file is awaited */
+extern const struct conn_state client_answered;	/* a document, mostly a problem's, is on its way */
+extern const struct conn_state client_linger;	/* all is written; its end of file is awaited */
 
 /* A tunnel. */
 extern const struct conn_state tunnel_open;	/* both halves: frames pass */
@@ -23,4 +23,5 @@ extern const struct conn_state client_closing;	/* our Close frame is out; its is
 
 /* The way to the agent. */
 extern const struct conn_state upstream_connect;
-extern const struct conn_state upstream_answer;
+extern const struct conn_state upstream_answer;	/* to the upgrade */
+extern const struct conn_state upstream_document;

@@ -65,6 +65,22 @@ dial_connect(const char *endpoint, int *ret_fd)
 
 /* No Origin and no extensions: Chrome refuses the one and would compress by the other. */
 static int
+dial_print_upgrade(const struct handshake *hs, struct vs_buf *out)
+{
+	int rc;
+
+	rc = vs_buf_printf(out,
+	    "Upgrade: websocket\r\n"
+	    "Connection: Upgrade\r\n"
+	    "Sec-WebSocket-Key: %s\r\n"
+	    "Sec-WebSocket-Version: 13\r\n",
+	    hs->ws_key);
+	if (rc == 0 && hs->ws_protocol != NULL)
+		rc = vs_buf_printf(out, "Sec-WebSocket-Protocol: %s\r\n", hs->ws_protocol);
+	return rc;
+}
+
+static int
 dial_print(const struct handshake *hs, const char *secret, struct vs_buf *out)
 {
 	int rc;
@@ -73,14 +89,11 @@ dial_print(const struct handshake *hs, const char *secret, struct vs_buf *out)
 	    "GET %s HTTP/1.1\r\n"
 	    "Host: 127.0.0.1\r\n"
 	    "Authorization: Bearer %s\r\n"
-	    "Upgrade: websocket\r\n"
-	    "Connection: Upgrade\r\n"
-	    "Sec-WebSocket-Key: %s\r\n"
-	    "Sec-WebSocket-Version: 13\r\n"
 	    "X-Request-Id: %s\r\n",
-	    hs->agent_path, secret, hs->ws_key, hs->request_id);
-	if (rc == 0 && hs->ws_protocol != NULL)
-		rc = vs_buf_printf(out, "Sec-WebSocket-Protocol: %s\r\n", hs->ws_protocol);
+	    hs->agent_path, secret, hs->request_id);
+	if (rc == 0)
+		rc = hs->kind == ROUTE_TUNNEL ? dial_print_upgrade(hs, out)
+					      : vs_buf_puts(out, "Connection: close\r\n");
 	return rc < 0 ? rc : vs_buf_puts(out, "\r\n");
 }
 
@@ -120,7 +133,10 @@ dial_connected(struct conn *c)
 
 	if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0 || err != 0)
 		return conn_close(c, "agent unreachable");
-	conn_goto(c, &upstream_answer);
+	if (c->peer->handshake->kind == ROUTE_TUNNEL)
+		conn_goto(c, &upstream_answer);
+	else
+		conn_goto(c, &upstream_document);
 	return relay_flush(c);
 }
 

@@ -67,6 +67,9 @@ handshake_free(struct handshake *hs, struct server *srv)
 	handshake_wipe(hs);
 	vs_buf_fini(&hs->answer);
 	free(hs->ws_protocol);
+	if (hs->token != NULL)
+		explicit_bzero(hs->token, strlen(hs->token));
+	free(hs->token);
 	free(hs);
 }
 
@@ -85,11 +88,28 @@ handshake_log_refusal(const struct conn *c, enum vs_problem problem)
 }
 
 enum conn_next
+handshake_answer(struct conn *c, const struct vs_buf *answer)
+{
+	struct handshake *hs = c->handshake;
+
+	vs_buf_init(&c->out, vs_buf_len(answer)); /* nothing was written before */
+	conn_send(c, vs_buf_data(answer), vs_buf_len(answer));
+	handshake_wipe(hs);
+	handshake_detach(hs, c->srv);
+	if (c->tunnel != NULL)
+		tunnel_leave(c->tunnel);
+	if (c->peer != NULL)
+		conn_fail(c->peer, "answered");
+	conn_goto(c, &client_answered);
+	return handshake_told(c);
+}
+
+enum conn_next
 handshake_refuse(struct conn *c, enum vs_problem problem, const char *detail)
 {
 	struct handshake *hs = c->handshake;
+	enum conn_next next;
 	struct vs_buf out;
-
 	struct vs_problem_doc doc = {
 		.problem = problem,
 		.public_url = c->srv->conf->platform_public_url,
@@ -97,27 +117,21 @@ handshake_refuse(struct conn *c, enum vs_problem problem, const char *detail)
 		.instance = hs->path[0] != '\0' ? hs->path : NULL,
 		.request_id = hs->request_id,
 	};
+
 	handshake_log_refusal(c, problem);
 	vs_buf_init(&out, 8192);
-	if (reply_problem(&doc, &out) == 0)
-		conn_send(c, vs_buf_data(&out), vs_buf_len(&out));
-	else
+	if (reply_problem(&doc, &out) < 0)
 		conn_fail(c, "no-memory");
+	next = handshake_answer(c, &out);
 	vs_buf_fini(&out);
-	handshake_wipe(hs);
-	handshake_detach(hs, c->srv);
-	if (c->tunnel != NULL)
-		tunnel_leave(c->tunnel);
-	if (c->peer != NULL)
-		conn_fail(c->peer, "refused");
-	conn_goto(c, &client_refused);
-	return handshake_told(c);
+	return next;
 }
 
 enum conn_next
 handshake_told(struct conn *c)
 {
 	conn_flush(c);
+	c->deadline = c->moved + c->state->timeout_ms;
 	if (vs_buf_len(&c->out) > 0)
 		return CONN_WAIT;
 	(void)shutdown(c->fd, SHUT_WR); /* a dead client is noticed by reading */
@@ -131,7 +145,7 @@ handshake_linger(struct conn *c)
 	return conn_discard(c) ? conn_close(c, "refused") : CONN_WAIT;
 }
 
-/* 0, VS_EAUTH: no token of ours, VS_EFORBIDDEN: another session's. why is for the log. */
+/* 0, VS_EAUTH: no token of ours, VS_EFORBIDDEN: another session's. c->why is for the log. */
 static int
 handshake_check_token(struct conn *c, const struct vs_http_head *head, const struct route *route,
     struct vs_jwt_claims *ret_claims)
@@ -144,6 +158,8 @@ handshake_check_token(struct conn *c, const struct vs_http_head *head, const str
 	if (rc == 0)
 		rc = vs_jwt_verify(c->srv->ring, c->srv->conf->platform_public_url, VS_JWT_CDP,
 		    token, vs_clock_wall_ms() / 1000, ret_claims, &c->why);
+	if (rc == 0 && route->kind == ROUTE_DOCUMENT)
+		c->handshake->token = strdup(token);
 	explicit_bzero(token, sizeof(token));
 	if (rc < 0)
 		return VS_EAUTH;
@@ -164,7 +180,8 @@ handshake_keep(struct handshake *hs, const struct vs_http_head *head)
 	struct vs_buf rest;
 	int rc;
 
-	memcpy(hs->ws_key, key->ptr, sizeof(hs->ws_key) - 1);
+	if (key != NULL && key->len == sizeof(hs->ws_key) - 1)
+		memcpy(hs->ws_key, key->ptr, key->len);
 	if (protocol != NULL) {
 		if (protocol->len >= WS_PROTOCOL_SIZE)
 			return VS_ETOOBIG;
@@ -192,7 +209,8 @@ handshake_head(struct conn *c, const struct vs_http_head *head)
 	request_path_take(head, hs->path);
 	if (route_find(head->target, &route) < 0)
 		return handshake_refuse(c, VS_PROBLEM_NOT_FOUND, NULL);
-	fault = request_upgrade_fault(head);
+	fault =
+	    route.kind == ROUTE_TUNNEL ? request_upgrade_fault(head) : request_document_fault(head);
 	if (fault != VS_PROBLEM_NONE)
 		return handshake_refuse(c, fault, NULL);
 	rc = handshake_check_token(c, head, &route, &claims);
@@ -209,7 +227,8 @@ handshake_head(struct conn *c, const struct vs_http_head *head)
 	if (hs->session == NULL)
 		return conn_close(c, "no-memory");
 	vs_list_append(&hs->session->handshakes, &hs->node);
-	hs->agent_path = route.row->agent_path;
+	hs->kind = route.kind;
+	memcpy(hs->agent_path, route.agent_path, sizeof(hs->agent_path));
 	hs->wait_until = vs_loop_now(c->srv->loop) + c->srv->conf->cdpd_connect_wait_seconds * 1000;
 	handshake_ask(c);
 	return CONN_WAIT;

@@ -4,8 +4,9 @@
 /*
  * handshake - a client between its first byte and the upgrade or the refusal.
  *
- * head -> asking -> (early -> asking)* -> dialing -> open. Nothing is asked of the
- * database before the token has been found right, and the token is wiped then.
+ * head -> asking -> (early -> asking)* -> dialing -> open, or answered with a document.
+ * Nothing is asked of the database before the token has been found right, and the token
+ * is wiped when nothing needs it any more.
  *
  * Owner: its conn. Threads: one.
  */
@@ -35,11 +36,13 @@ struct handshake {
 	vs_msec		 wait_until;		/* for RUNNING */
 	struct vs_buf	 in;			/* head; later what came with it */
 	struct vs_buf	 answer;		/* the agent's head; later what came with it */
-	const char	*agent_path;
+	enum route_kind	 kind;
+	char		 agent_path[ROUTE_PATH_SIZE];
 	char		 path[REQUEST_PATH_SIZE];	/* without the query; "": too long to be shown */
 	char		 request_id[REQUEST_ID_SIZE];
 	char		 ws_key[25];
 	char		*ws_protocol;		/* owned; NULL: none asked for */
+	char		*token;			/* owned, wiped; ROUTE_DOCUMENT only: goes into its URLs */
 };
 
 /* NULL: no memory. */
@@ -48,6 +51,9 @@ void	handshake_free(struct handshake *hs, struct server *srv);
 
 /* Answer with a problem document and close. detail: static or borrowed, NULL: the title. */
 enum conn_next	handshake_refuse(struct conn *c, enum vs_problem problem, const char *detail);
+
+/* The whole answer: write it, count the client out again, and close. */
+enum conn_next	handshake_answer(struct conn *c, const struct vs_buf *answer);
 
 /* Ask the database; called again when the session is RUNNING. */
 void	handshake_ask(struct conn *c);

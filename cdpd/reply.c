@@ -52,6 +52,22 @@ reply_problem(const struct vs_problem_doc *doc, struct vs_buf *out)
 }
 
 int
+reply_json(const void *body, size_t len, const char *request_id, struct vs_buf *out)
+{
+	int rc;
+
+	rc = vs_buf_printf(out,
+	    "HTTP/1.1 200 OK\r\n"
+	    "Content-Type: application/json; charset=utf-8\r\n"
+	    "Content-Length: %zu\r\n"
+	    "Cache-Control: no-store\r\n"
+	    "X-Request-Id: %s\r\n"
+	    "Connection: close\r\n\r\n",
+	    len, request_id);
+	return rc < 0 ? rc : vs_buf_append(out, body, len);
+}
+
+int
 reply_upgrade(const char *accept, const char *protocol, const char *request_id, struct vs_buf *out)
 {
 	int rc;

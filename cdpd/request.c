@@ -24,6 +24,16 @@ request_upgrade_fault(const struct vs_http_head *head)
 	return VS_PROBLEM_NONE;
 }
 
+enum vs_problem
+request_document_fault(const struct vs_http_head *head)
+{
+	if (!vs_str_eq(head->method, "GET"))
+		return VS_PROBLEM_METHOD_NOT_ALLOWED;
+	if (head->chunked || head->content_length > 0)
+		return VS_PROBLEM_BAD_REQUEST;
+	return VS_PROBLEM_NONE;
+}
+
 static bool
 request_id_ok(const struct vs_str *id)
 {

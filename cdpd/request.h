@@ -15,6 +15,9 @@
 /* VS_PROBLEM_NONE: a websocket upgrade as RFC 6455 has it. */
 enum vs_problem	request_upgrade_fault(const struct vs_http_head *head);
 
+/* VS_PROBLEM_NONE: a plain GET. */
+enum vs_problem	request_document_fault(const struct vs_http_head *head);
+
 /* The caller's X-Request-Id, if it is 1-64 of [A-Za-z0-9._-]; else ret_id stays. */
 void	request_id_take(const struct vs_http_head *head, char ret_id[REQUEST_ID_SIZE]);
 

@@ -1,14 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cdpd/route.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "lib/err.h"
 
-static const struct route_row route_rows[] = {
-	{ "", "/cdp" },
-	{ "/", "/cdp" },
+#define ROUTE_ID_MAX 64
+
+static const struct route_row {
+	const char *tail; /* what follows /cdp */
+	enum route_kind kind;
+	bool takes_id; /* an id of Chrome's follows the tail */
+} route_rows[] = {
+	{ "", ROUTE_TUNNEL, false },
+	{ "/devtools/browser/", ROUTE_TUNNEL, true },
+	{ "/devtools/page/", ROUTE_TUNNEL, true },
+	{ "/json/version", ROUTE_DOCUMENT, false },
+	{ "/json/list", ROUTE_DOCUMENT, false },
+	{ "/json/protocol", ROUTE_DOCUMENT, false },
 };
 
 static const char route_base[] = "/v1/sessions/";
@@ -26,33 +37,62 @@ str_take(struct vs_str *str, const char *text)
 	return true;
 }
 
+static bool
+id_ok(struct vs_str id)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+	static const char others[] = "0123456789-";
+
+	for (size_t i = 0; i < id.len; i++) {
+		if (memchr(letters, id.ptr[i], sizeof(letters) - 1) == NULL &&
+		    memchr(others, id.ptr[i], sizeof(others) - 1) == NULL)
+			return false;
+	}
+	return id.len > 0 && id.len <= ROUTE_ID_MAX;
+}
+
+static const struct route_row *
+row_find(struct vs_str tail)
+{
+	for (size_t i = 0; i < VS_COUNTOF(route_rows); i++) {
+		const struct route_row *row = &route_rows[i];
+		struct vs_str rest = tail;
+
+		if (str_take(&rest, row->tail) && (row->takes_id ? id_ok(rest) : rest.len == 0))
+			return row;
+	}
+	return NULL;
+}
+
 int
 route_find(struct vs_str target, struct route *ret_route)
 {
 	const char *query = memchr(target.ptr, '?', target.len);
-	struct vs_str path = target, rest;
-	size_t i;
+	const struct route_row *row;
+	struct vs_str rest = target;
+	const char *id;
 
 	if (query != NULL)
-		path.len = (size_t)(query - target.ptr);
-	rest = path;
-	if (!str_take(&rest, route_base) ||
-	    !vs_ulid_ok(rest.ptr, rest.len < VS_ULID_LEN ? 0 : VS_ULID_LEN))
+		rest.len = (size_t)(query - target.ptr);
+	if (!str_take(&rest, route_base) || rest.len < VS_ULID_LEN ||
+	    !vs_ulid_ok(rest.ptr, VS_ULID_LEN))
 		return VS_ENOENT;
-	memcpy(ret_route->session_id, rest.ptr, VS_ULID_LEN);
-	ret_route->session_id[VS_ULID_LEN] = '\0';
+	id = rest.ptr;
 	rest.ptr += VS_ULID_LEN;
 	rest.len -= VS_ULID_LEN;
 	if (!str_take(&rest, route_door))
 		return VS_ENOENT;
-	for (i = 0; i < VS_COUNTOF(route_rows); i++) {
-		if (vs_str_eq(rest, route_rows[i].tail)) {
-			ret_route->row = &route_rows[i];
-			ret_route->path = path;
-			return 0;
-		}
-	}
-	return VS_ENOENT;
+	if (rest.len > 0 && rest.ptr[rest.len - 1] == '/')
+		rest.len--; /* as Playwright puts it at the end */
+	row = row_find(rest);
+	if (row == NULL)
+		return VS_ENOENT;
+	ret_route->kind = row->kind;
+	memcpy(ret_route->session_id, id, VS_ULID_LEN);
+	ret_route->session_id[VS_ULID_LEN] = '\0';
+	(void)snprintf(ret_route->agent_path, sizeof(ret_route->agent_path), "%s%.*s", route_door,
+	    (int)rest.len, rest.ptr); /* an id is short, so it fits */
+	return 0;
 }
 
 /* The value of the one token parameter. A second one is refused: who would know which counts? */

@@ -15,15 +15,17 @@
 #include "lib/jwt.h"
 #include "lib/ulid.h"
 
-struct route_row {
-	const char	*tail;		/* what follows /cdp */
-	const char	*agent_path;	/* what the agent calls it */
+enum route_kind {
+	ROUTE_TUNNEL,	/* a websocket */
+	ROUTE_DOCUMENT	/* one of Chrome's JSON documents */
 };
 
+#define ROUTE_PATH_SIZE	128
+
 struct route {
-	const struct route_row	*row;
-	char			 session_id[VS_ULID_SIZE];
-	struct vs_str		 path;	/* the target without its query */
+	enum route_kind	 kind;
+	char		 session_id[VS_ULID_SIZE];
+	char		 agent_path[ROUTE_PATH_SIZE];	/* what the agent calls it */
 };
 
 /* VS_ENOENT: no such address. */

@@ -224,7 +224,9 @@ tunnel_upstream_buried(struct conn *c)
 	client = t->client;
 	if (client->failed)
 		return;
-	if (!t->opened) {
+	if (!t->opened && client->state != &client_dialing) {
+		return; /* it has its answer */
+	} else if (!t->opened) {
 		client->why = c->why;
 		(void)handshake_refuse(
 		    client, VS_PROBLEM_BAD_GATEWAY, NULL); /* its verdict is WAIT */

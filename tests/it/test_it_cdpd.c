@@ -153,6 +153,67 @@ address__is_the_door_or_404(void **state)
 	cdpd_sess_end(&sess);
 }
 
+/* The document at tail, which must be there; then the page it names is opened. */
+static void
+discover(const struct cdpd_sess *sess, const char *tail)
+{
+	const char *token = strchr(sess->target, '?');
+	char target[VS_JWT_MAX + 256], want[VS_JWT_MAX + 256];
+	struct wsclient ws;
+
+	(void)snprintf(target, sizeof(target), "/v1/sessions/%s/cdp%s%s", sess->id, tail, token);
+	wsclient_ask(&ws, cdpd_rig.sock, target, "");
+	assert_int_equal(wsclient_answer(&ws), 200);
+	(void)snprintf(want, sizeof(want),
+	    "ws://localhost:8080/v1/sessions/%s/cdp/devtools/page/P-1%s", sess->id, token);
+	assert_non_null(strstr(ws.body, want));
+	wsclient_expect_eof(&ws);
+	wsclient_close(&ws);
+	assert_int_equal(
+	    wsclient_open(&ws, cdpd_rig.sock, want + strlen("ws://localhost:8080")), 101);
+	wsclient_send_text(&ws, "page");
+	wsclient_expect_text(&ws, "page");
+	wsclient_close(&ws);
+	WAIT_UNTIL(cdpd_sess_clients(sess) == 0);
+}
+
+static void
+address__of_a_document_names_addresses_behind_the_door(void **state)
+{
+	char target[256];
+	struct cdpd_sess sess;
+
+	(void)state;
+	cdpd_sess_start(&sess, 60);
+	discover(&sess, "/json/version");
+	discover(&sess, "/json/version/");
+	discover(&sess, "/json/list");
+	(void)snprintf(target, sizeof(target), "/v1/sessions/%s/cdp/json/version", sess.id);
+	expect_refusal(target, "", 401, "unauthenticated");
+	cdpd_sess_move(&sess, "release", NULL);
+	cdpd_sess_end(&sess);
+}
+
+static void
+address__of_a_document_releases_nothing(void **state)
+{
+	char target[VS_JWT_MAX + 256];
+	struct cdpd_sess sess;
+	struct wsclient ws;
+
+	(void)state;
+	cdpd_sess_start(&sess, 0);
+	(void)snprintf(target, sizeof(target), "/v1/sessions/%s/cdp/json/version%s", sess.id,
+	    strchr(sess.target, '?'));
+	wsclient_ask(&ws, cdpd_rig.sock, target, "");
+	assert_int_equal(wsclient_answer(&ws), 200);
+	wsclient_expect_eof(&ws);
+	wsclient_close(&ws);
+	WAIT_UNTIL(cdpd_sess_clients(&sess) == 0);
+	assert_true(cdpd_sess_is(&sess, "RUNNING -"));
+	cdpd_sess_end(&sess);
+}
+
 static void
 session__that_has_ended_is_gone(void **state)
 {
@@ -276,11 +337,17 @@ early__client_gets_408_when_it_takes_too_long(void **state)
 	struct cdpd_sess sess;
 
 	(void)state;
+	cdpd_rig_stop();
+	assert_int_equal(setenv("VENTUS_CDPD_CONNECT_WAIT_SECONDS", "1", 1), 0);
+	cdpd_rig_start();
 	cdpd_sess_queue(&sess, 0);
 	wsclient_ask(&gone, cdpd_rig.sock, sess.target, "");
 	wsclient_close(&gone);
 	expect_refusal(sess.target, "", 408, "connect-timeout");
 	assert_int_equal(cdpd_sess_clients(&sess), 0);
+	cdpd_rig_stop();
+	assert_int_equal(unsetenv("VENTUS_CDPD_CONNECT_WAIT_SECONDS"), 0);
+	cdpd_rig_start();
 }
 
 static void
@@ -818,6 +885,8 @@ main(void)
 		cmocka_unit_test(token__is_right_or_the_answer_is_401),
 		cmocka_unit_test(token__works_as_a_bearer),
 		cmocka_unit_test(address__is_the_door_or_404),
+		cmocka_unit_test(address__of_a_document_names_addresses_behind_the_door),
+		cmocka_unit_test(address__of_a_document_releases_nothing),
 		cmocka_unit_test(session__that_has_ended_is_gone),
 		cmocka_unit_test(session__takes_only_so_many_clients),
 		cmocka_unit_test(early__client_is_let_in_when_the_session_runs),

@@ -2,7 +2,7 @@
 # shellcheck disable=SC2016
 # Who may include whom: lib/ by the layers of layers.list, the model above them, a
 # daemon above that and never another daemon's header.
-git ls-files '*.c' '*.h' | grep -vE '^tests/' | xargs awk '
+git ls-files '*.c' '*.h' | grep -vE '^(tests|bench)/' | xargs awk '
 	function layer(name) {
 		if (name in of) return of[name]
 		if (name ~ /^lib\/(model|runtime)\//) return 4

@@ -130,6 +130,27 @@ peer_frames(struct peer *peer)
 }
 
 static bool
+is_socket(struct vs_str target)
+{
+	return vs_str_eq(target, "/cdp") || vs_str_eq(target, "/cdp/devtools/page/P-1");
+}
+
+/* With a length, and without one until the end. */
+static bool
+peer_document(struct peer *peer, const struct vs_http_head *head)
+{
+	static const char entry[] =
+	    "{\"webSocketDebuggerUrl\":\"ws://127.0.0.1/devtools/page/P-1\"}";
+
+	peer->ending = true;
+	if (vs_str_eq(head->target, "/cdp/json/list"))
+		return vs_buf_printf(&peer->out, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n[%s]",
+			   entry) == 0;
+	return vs_buf_printf(&peer->out, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
+		   strlen(entry), entry) == 0;
+}
+
+static bool
 peer_upgrade(struct peer *peer)
 {
 	struct vs_http_head head;
@@ -140,10 +161,12 @@ peer_upgrade(struct peer *peer)
 
 	if (rc != 0)
 		return rc == VS_EAGAIN;
+	if (vs_str_eq(head.target, "/cdp/json/version") || vs_str_eq(head.target, "/cdp/json/list"))
+		return peer_document(peer, &head);
 	(void)snprintf(want, sizeof(want), "Bearer %s", agent.secret);
 	key = vs_http_find(&head, "Sec-WebSocket-Key");
 	auth = vs_http_find(&head, "Authorization");
-	if (auth == NULL || !vs_str_eq(*auth, want) || !vs_str_eq(head.target, "/cdp") ||
+	if (auth == NULL || !vs_str_eq(*auth, want) || !is_socket(head.target) ||
 	    vs_http_find(&head, "Origin") != NULL ||
 	    vs_http_find(&head, "Sec-WebSocket-Extensions") != NULL || key == NULL ||
 	    vs_ws_accept(key->ptr, key->len, accept) < 0) {

@@ -5,7 +5,8 @@
  * echo_agent - an agent with a browser that echoes: a process of the test's own that
  * serves GET /cdp of PROTOCOL.md on a unix socket.
  *
- * Every message comes back as it came. Some texts are orders instead:
+ * /cdp/json/version and /cdp/json/list name one page, /cdp/devtools/page/P-1, which
+ * echoes too. Every message comes back as it came. Some texts are orders instead:
  *   !close     send a Close frame (1000 "bye") and end this connection
  *   !die       cut this connection
  *   !exit      the whole process ends, as a crashed Chrome's agent would cut all

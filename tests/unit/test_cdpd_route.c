@@ -12,30 +12,46 @@
 #include "cdpd/route.h"
 #include "lib/err.h"
 
-#define ID "01J9ZZZZZZZZZZZZZZZZZZZZZZ"
+#define ID      "01J9ZZZZZZZZZZZZZZZZZZZZZZ"
+#define DOOR    "/v1/sessions/" ID "/cdp"
+#define LONG_ID "0123456789012345678901234567890123456789012345678901234567890123"
 
 static void
 route__finds_the_door_and_nothing_else(void **state)
 {
 	static const struct {
-		const char *target;
-		bool found;
+		const char *target, *agent_path; /* NULL: no such address */
+		enum route_kind kind;
 	} rows[] = {
-		{ "/v1/sessions/" ID "/cdp", true },
-		{ "/v1/sessions/" ID "/cdp/", true },
-		{ "/v1/sessions/" ID "/cdp?token=x", true },
-		{ "/v1/sessions/" ID "/cdp/?token=x", true },
-		{ "/v1/sessions/" ID "/cdp//", false },
-		{ "/v1/sessions/" ID "/cdpx", false },
-		{ "/v1/sessions/" ID "/cdp/json/new", false },
-		{ "/v1/sessions/" ID, false },
-		{ "/v1/sessions/" ID "?/cdp", false },
-		{ "/v1/sessions/01j9zzzzzzzzzzzzzzzzzzzzzz/cdp", false },
-		{ "/v1/sessions/81J9ZZZZZZZZZZZZZZZZZZZZZZ/cdp", false },
-		{ "/v1/sessions/01J9/cdp", false },
-		{ "/v1/sessions/", false },
-		{ "/", false },
-		{ "", false },
+		{ DOOR, "/cdp", ROUTE_TUNNEL },
+		{ DOOR "/", "/cdp", ROUTE_TUNNEL },
+		{ DOOR "?token=x", "/cdp", ROUTE_TUNNEL },
+		{ DOOR "/?token=x/y", "/cdp", ROUTE_TUNNEL },
+		{ DOOR "/devtools/page/A1-b", "/cdp/devtools/page/A1-b", ROUTE_TUNNEL },
+		{ DOOR "/devtools/browser/A1-b/", "/cdp/devtools/browser/A1-b", ROUTE_TUNNEL },
+		{ DOOR "/json/version", "/cdp/json/version", ROUTE_DOCUMENT },
+		{ DOOR "/json/version/?token=x", "/cdp/json/version", ROUTE_DOCUMENT },
+		{ DOOR "/json/list", "/cdp/json/list", ROUTE_DOCUMENT },
+		{ DOOR "/json/protocol", "/cdp/json/protocol", ROUTE_DOCUMENT },
+		{ DOOR "//", NULL, 0 },
+		{ DOOR "x", NULL, 0 },
+		{ DOOR "/json", NULL, 0 },
+		{ DOOR "/json/new", NULL, 0 },
+		{ DOOR "/json/close/A1", NULL, 0 },
+		{ DOOR "/json/version/x", NULL, 0 },
+		{ DOOR "/devtools/page/", NULL, 0 },
+		{ DOOR "/devtools/page/a/b", NULL, 0 },
+		{ DOOR "/devtools/page/..", NULL, 0 },
+		{ DOOR "/devtools/page/" LONG_ID, "/cdp/devtools/page/" LONG_ID, ROUTE_TUNNEL },
+		{ DOOR "/devtools/page/" LONG_ID "a", NULL, 0 },
+		{ "/v1/sessions/" ID, NULL, 0 },
+		{ "/v1/sessions/" ID "?/cdp", NULL, 0 },
+		{ "/v1/sessions/01j9zzzzzzzzzzzzzzzzzzzzzz/cdp", NULL, 0 },
+		{ "/v1/sessions/81J9ZZZZZZZZZZZZZZZZZZZZZZ/cdp", NULL, 0 },
+		{ "/v1/sessions/01J9/cdp", NULL, 0 },
+		{ "/v1/sessions/", NULL, 0 },
+		{ "/", NULL, 0 },
+		{ "", NULL, 0 },
 	};
 	struct route route;
 
@@ -44,10 +60,13 @@ route__finds_the_door_and_nothing_else(void **state)
 		struct vs_str target = { .ptr = rows[i].target, .len = strlen(rows[i].target) };
 		int rc = route_find(target, &route);
 
-		if (rc != (rows[i].found ? 0 : VS_ENOENT))
+		if (rc != (rows[i].agent_path != NULL ? 0 : VS_ENOENT))
 			fail_msg("%s", rows[i].target);
-		if (rc == 0)
-			assert_string_equal(route.session_id, ID);
+		if (rc < 0)
+			continue;
+		assert_string_equal(route.session_id, ID);
+		assert_string_equal(route.agent_path, rows[i].agent_path);
+		assert_int_equal(route.kind, rows[i].kind);
 	}
 }
 

@@ -40,6 +40,8 @@ static struct {
 	struct end user, chrome;
 } rig;
 
+static char public_url[] = "http://localhost";
+
 static void
 rig_dead(void *ctx)
 {
@@ -73,6 +75,7 @@ rig_server(void)
 	struct server *srv = &rig.srv;
 
 	memset(&rig, 0, sizeof(rig));
+	rig.conf.platform_public_url = public_url;
 	rig.conf.cdpd_max_message_bytes = MAX_MESSAGE;
 	rig.conf.cdpd_ping_seconds = 25;
 	srv->conf = &rig.conf;
@@ -90,9 +93,9 @@ rig_server(void)
 	assert_int_equal(vs_loop_after_batch(srv->loop, rig_dead, srv), 0);
 }
 
-/* An open tunnel between rig.user and rig.chrome. */
+/* Counted, and the agent has not answered yet. */
 static void
-rig_open(bool keep_alive)
+rig_dial(bool keep_alive)
 {
 	struct session *session;
 	int user_fd, chrome_fd;
@@ -110,6 +113,14 @@ rig_open(bool keep_alive)
 	conn_pair(rig.client, rig.upstream);
 	rig.upstream->tunnel = rig.client->tunnel;
 	rig.client->tunnel->upstream = rig.upstream;
+	conn_drive(rig.client, 0);
+}
+
+/* An open tunnel between rig.user and rig.chrome. */
+static void
+rig_open(bool keep_alive)
+{
+	rig_dial(keep_alive);
 	tunnel_start(rig.client);
 	conn_drive(rig.client, 0);
 }
@@ -119,6 +130,14 @@ setup(void **state)
 {
 	(void)state;
 	rig_open(false);
+	return 0;
+}
+
+static int
+setup_dialing(void **state)
+{
+	(void)state;
+	rig_dial(false);
 	return 0;
 }
 
@@ -566,6 +585,57 @@ tunnel__passes_chromes_own_close(void **state)
 }
 
 static void
+expect_one_answer(const char *status_line)
+{
+	const char *text;
+
+	turn();
+	assert_true(take(&rig.user));
+	text = vs_buf_str(&rig.user.got);
+	assert_memory_equal(text, status_line, strlen(status_line));
+	assert_null(strstr(text + 1, "HTTP/1.1"));
+}
+
+static void
+dialing__client_gets_one_answer_when_its_session_ends(void **state)
+{
+	(void)state;
+	session_news(&rig.srv, SID, "EXPIRED", "timeout");
+	expect_one_answer("HTTP/1.1 410 ");
+	end_close(&rig.user);
+	turn();
+	assert_false(alive());
+}
+
+static void
+dialing__client_gets_502_when_the_agent_hangs_up(void **state)
+{
+	(void)state;
+	end_close(&rig.chrome);
+	expect_one_answer("HTTP/1.1 502 ");
+	assert_int_equal(rig.srv.closes.count, 1);
+	assert_int_equal(rig.client->tunnel->leave, CDP_LEAVE_ABORTED);
+}
+
+static void
+dialing__client_that_hangs_up_takes_the_agents_half_along(void **state)
+{
+	(void)state;
+	end_close(&rig.user);
+	turn();
+	assert_false(alive());
+	assert_true(take(&rig.chrome));
+}
+
+static void
+dialing__agent_that_is_silent_is_given_up(void **state)
+{
+	(void)state;
+	conn_check(rig.upstream, vs_loop_now(rig.srv.loop) + 10001);
+	expect_one_answer("HTTP/1.1 502 ");
+}
+
+static void
 policy__answers_browser_close_for_a_session_that_stays(void **state)
 {
 	(void)state;
@@ -765,6 +835,7 @@ limits__give_up_on_a_stalled_reader(void **state)
 }
 
 #define TEST(fn)            cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define TEST_DIALING(fn)    cmocka_unit_test_setup_teardown(fn, setup_dialing, teardown)
 #define TEST_KEEP_ALIVE(fn) cmocka_unit_test_setup_teardown(fn, setup_keep_alive, teardown)
 
 int
@@ -787,6 +858,10 @@ main(void)
 		TEST(tunnel__gives_1011_when_no_reason_comes),
 		TEST(tunnel__cuts_a_stream_that_ends_inside_a_frame),
 		TEST(tunnel__passes_chromes_own_close),
+		TEST_DIALING(dialing__client_gets_one_answer_when_its_session_ends),
+		TEST_DIALING(dialing__client_gets_502_when_the_agent_hangs_up),
+		TEST_DIALING(dialing__client_that_hangs_up_takes_the_agents_half_along),
+		TEST_DIALING(dialing__agent_that_is_silent_is_given_up),
 		TEST_KEEP_ALIVE(policy__answers_browser_close_for_a_session_that_stays),
 		TEST(policy__passes_browser_close_when_the_session_may_end),
 		TEST(policy__refuses_a_crash_and_goes_on),
