@@ -220,14 +220,35 @@ cgroup_is_v2(const struct local_cgroup *cgroup)
 	return strcmp(cgroup->memory, cgroup->pids) == 0;
 }
 
+/* The directory above may have been empty and therefore taken away by somebody. */
+static int
+dir_make(const char *path)
+{
+	char above[LOCAL_CGROUP_PATH];
+	const char *slash = strrchr(path, '/');
+
+	if (mkdir(path, 0755) == 0 || errno == EEXIST)
+		return 0;
+	if (errno != ENOENT || slash == NULL)
+		return vs_err_from_errno(errno);
+	(void)snprintf(above, sizeof(above), "%.*s", (int)(slash - path), path);
+	if (mkdir(above, 0755) < 0 || mkdir(path, 0755) < 0)
+		return vs_err_from_errno(errno);
+	return 0;
+}
+
 int
 local_cgroup_make(const struct local_cgroup *cgroup, const struct local_cgroup_limits *limits)
 {
+	int rc;
+
 	if (cgroup->memory[0] == '\0')
 		return 0;
-	if ((mkdir(cgroup->memory, 0755) < 0 && errno != EEXIST) ||
-	    (mkdir(cgroup->pids, 0755) < 0 && errno != EEXIST))
-		return vs_err_from_errno(errno);
+	rc = dir_make(cgroup->memory);
+	if (rc == 0)
+		rc = dir_make(cgroup->pids);
+	if (rc < 0)
+		return rc;
 	return cgroup_is_v2(cgroup) ? limits_set_v2(cgroup->memory, limits)
 				    : limits_set_v1(cgroup, limits);
 }
