@@ -56,8 +56,19 @@ export function sessionCreate(fields = {}) {
 	});
 }
 
-export function sessionWait(id, status) {
-	return call('GET', `/v1/sessions/${id}?wait_for=${status}&wait_seconds=20`);
+const final = ['COMPLETED', 'EXPIRED', 'ERRORED'];
+
+// The session once it has this status, has ended, or the time is up. The platform may
+// answer earlier than asked for when many wait at once: then ask again.
+export async function sessionWait(id, status, seconds = 30) {
+	const end = Date.now() + seconds * 1000;
+	for (;;) {
+		const left = Math.ceil((end - Date.now()) / 1000);
+		const session = await call('GET', `/v1/sessions/${id}?wait_for=${status}&wait_seconds=${Math.max(1, Math.min(left, 20))}`);
+		if (session.status === status || final.includes(session.status) || left <= 0)
+			return session;
+		await new Promise((resolve) => setTimeout(resolve, 200));
+	}
 }
 
 const html = `<!doctype html><title>Ventus example</title>

@@ -10,7 +10,10 @@ free_port() {
 	node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })'
 }
 
+# An empty database each time: what it tests is this checkout's schema.
 system_start() {
+	system_stop
+	rm -rf "$SYSTEM_VAR/pg"
 	VENTUS_VAR=$SYSTEM_VAR logged quickstart "$TOP/quickstart" --detach --port "$(free_port)"
 }
 
@@ -31,7 +34,7 @@ node_tests() {
 	local name log rc=0
 	for name in "$@"; do
 		log=$LOG/$name.log
-		VENTUS_VAR=$SYSTEM_VAR node --test-reporter=tap "$TOP/tests/e2e/$name.test.mjs" \
+		VENTUS_VAR=$SYSTEM_VAR timeout -k 5 900 node --test-reporter=tap "$TOP/tests/e2e/$name.test.mjs" \
 		    >"$log" 2>&1 </dev/null || rc=1
 		count "$(summary_of pass "$log")" "$(summary_of fail "$log")" "$(summary_of skipped "$log")"
 		grep -E '^ *not ok' "$log" | sed 's/^ */   /'

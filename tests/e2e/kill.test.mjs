@@ -5,7 +5,7 @@
 
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { alive, children, Cdp, descendants, eventually, processes, runtimeOf, runtimes, servicePid, session,
+import { alive, children, Cdp, descendants, endAll, eventually, isBrowser, processes, runtimeOf, runtimes, servicePid, session,
 	sessionRelease, sessionRunning, sessionWait, sql, strays, url } from './platform.mjs';
 
 const opts = { timeout: 120_000 };
@@ -46,7 +46,7 @@ function desktopOf(s) {
 	const all = descendants(runtimeOf(s.id).agent);
 	return {
 		x: all.find((p) => p.comm === 'Xtigervnc').pid,
-		chrome: all.find((p) => p.exe.endsWith('/chromium') && !p.args.some((a) => a.startsWith('--type='))).pid,
+		chrome: all.find(isBrowser).pid,
 	};
 }
 
@@ -113,7 +113,4 @@ for (const victim of victims) {
 	});
 }
 
-after(async () => {
-	for (const s of five)
-		await sessionRelease(s.id).catch(() => {});
-});
+after(endAll);

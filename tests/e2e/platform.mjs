@@ -6,9 +6,9 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import WebSocket from 'ws';
-import { call, sessionCreate, sessionWait, settings, top, varDir } from '../../examples/ventus.mjs';
+import { call, sessionCreate as create, sessionWait, settings, top, varDir } from '../../examples/ventus.mjs';
 
-export { call, sessionCreate, sessionWait, top, varDir };
+export { call, sessionWait, top, varDir };
 
 export const env = settings();
 export const url = env.VENTUS_URL;
@@ -33,11 +33,20 @@ export async function eventually(what, seconds, ask) {
 
 export const session = (id) => call('GET', `/v1/sessions/${id}`);
 
+// Every session a test makes, so that a failed test leaves none behind.
+const made = [];
+
+export async function sessionCreate(fields) {
+	const session = await create(fields);
+	made.push(session.id);
+	return session;
+}
+
 export async function sessionRunning(fields) {
-	const made = await sessionCreate(fields);
-	const now = await sessionWait(made.id, 'RUNNING');
+	const { id } = await sessionCreate(fields);
+	const now = await sessionWait(id, 'RUNNING');
 	if (now.status !== 'RUNNING')
-		throw new Error(`session ${made.id} is ${now.status}: ${JSON.stringify(now.error)}`);
+		throw new Error(`session ${id} is ${now.status}: ${JSON.stringify(now.error)}`);
 	return now;
 }
 
@@ -47,9 +56,14 @@ export async function sessionRelease(id) {
 
 // A bare CDP client: every close and every byte is seen, nothing is done by itself.
 export class Cdp {
+	static opened = new Set();
+
 	static async open(address) {
+		if (Cdp.over)
+			throw new Error('the tests are over');
 		const cdp = new Cdp();
 		cdp.ws = new WebSocket(address, { perMessageDeflate: false });
+		Cdp.opened.add(cdp.ws);
 		cdp.next = 1;
 		cdp.waiting = new Map();
 		cdp.closed = new Promise((resolve) => {
@@ -82,6 +96,14 @@ export class Cdp {
 			this.ws.send(JSON.stringify({ id, method, params, sessionId }));
 		});
 	}
+}
+
+// For after(): what a failed test left open would keep the test process alive.
+export async function endAll() {
+	Cdp.over = true;
+	for (const ws of Cdp.opened)
+		ws.terminate();
+	await Promise.all(made.map((id) => sessionRelease(id).catch(() => {})));
 }
 
 // ---- processes -------------------------------------------------------------
@@ -137,7 +159,7 @@ export function descendants(pid, all = processes()) {
 
 // ---- runtimes --------------------------------------------------------------
 
-export const stateDir = () => join(realpathSync(join(varDir, 'run')), 'state');
+export const stateDir = () => join(realpathSync(join(varDir, 'run')), 'state', 'rt');
 
 // What is really there: { id, agent } per runtime directory.
 export function runtimes() {
@@ -164,6 +186,9 @@ export const runtimeOf = (sessionId) => {
 	const id = sql(`SELECT id FROM ventus.runtime WHERE session_id = '${sessionId}'`)[0]?.[0];
 	return runtimes().find((r) => r.id === id);
 };
+
+// The browser process itself; its children name their type, some of them in one word.
+export const isBrowser = (p) => p.exe.endsWith('/chromium') && !p.args.join(' ').includes('--type=');
 
 const desktop = /(chromium|chrome_crashpad|Xtigervnc|openbox|bwrap|ventus-agent)/;
 

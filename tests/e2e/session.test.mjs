@@ -6,14 +6,16 @@ import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync, statSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { promisify } from 'node:util';
 import { chromium } from 'playwright-core';
-import { alive, call, Cdp, descendants, env, eventually, processes, runtimeOf, runtimes, session,
+import { alive, call, Cdp, descendants, endAll, env, eventually, isBrowser, processes, runtimeOf, runtimes, session,
 	sessionCreate, sessionRelease, sessionRunning, sessionWait, top, url, varDir } from './platform.mjs';
 
 const run = promisify(execFile);
 const opts = { timeout: 60_000 };
+
+after(endAll);
 
 for (const name of ['playwright', 'puppeteer']) {
 	test(`examples__${name}_clicks_and_ends_completed`, opts, async () => {
@@ -71,7 +73,7 @@ test('create__makes_one_session_of_fifty_posts_with_one_key', opts, async () => 
 	assert.equal((await sessionWait(id, 'RUNNING')).status, 'RUNNING');
 	assert.equal(runtimes().filter((r) => !before.has(r.id)).length, 1, 'one runtime');
 	const browsers = descendants(runtimeOf(id).agent)
-		.filter((p) => p.exe.endsWith('/chromium') && !p.args.some((a) => a.startsWith('--type=')));
+		.filter(isBrowser);
 	assert.equal(browsers.length, 1, 'one Chrome');
 	await sessionRelease(id);
 });
