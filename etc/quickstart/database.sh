@@ -84,6 +84,7 @@ ventusctl() {
 }
 
 database_start() {
+	local why
 	run_dir_make
 	secrets_make
 	cluster_make
@@ -95,6 +96,7 @@ database_start() {
 	wait_for 30 database_answers ||
 		fail "PostgreSQL does not start; see $(said "$LOG/postgres/current")"
 	logged roles roles_make
-	logged migrate ventusctl migrate
+	why=$(ventusctl migrate 2>&1) ||
+		fail "$why (rm -r $(said "$VAR/pg") begins with an empty database)"
 	NOTE="private cluster in $(said "$VAR/pg")"
 }

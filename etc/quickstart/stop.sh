@@ -23,7 +23,8 @@ sessions_release() {
 	[ -r "$VAR/quickstart.env" ] || return 0
 	url=$(sed -n 's/^VENTUS_URL=//p' "$VAR/quickstart.env")
 	key=$(sed -n 's/^ADMIN_API_KEY=//p' "$VAR/quickstart.env")
-	page=$(api_call "$key" GET "$url/v1/sessions?limit=200&status=QUEUED&status=PROVISIONING&status=RUNNING") ||
+	page=$(api_call "$key" GET \
+	    "$url/v1/sessions?limit=200&status=QUEUED&status=PROVISIONING&status=RUNNING" 2>/dev/null) ||
 		return 0
 	for id in $(jq -r '.data[].id' <<<"$page"); do
 		api_call "$key" DELETE "$url/v1/sessions/$id" -H "X-Reason: quickstart --stop" >/dev/null || true
