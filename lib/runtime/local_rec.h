@@ -33,8 +33,9 @@ struct local_rec {
 };
 
 /*
- * Wait for the turn on a directory of runtimes; over when the descriptor is closed,
- * also by exec. So nobody reads a record while a child is between fork and exec.
+ * Wait for the turn on a directory of runtimes; over when every process that has the
+ * descriptor has closed it. A child inherits it, so nobody reads a record between the
+ * fork and local_rec_sign().
  */
 int	local_rec_lock(int rt_fd, int *ret_lock_fd) VS_MUST_USE;
 

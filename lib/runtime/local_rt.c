@@ -299,6 +299,8 @@ local_rt_stop(struct local_rt *rt)
 {
 	bool told_us = rt->ended_by_itself;
 
+	if (rt->phase == LOCAL_DEBRIS)
+		rt->phase = LOCAL_SWEEPING; /* somebody wants to hear of its end after all */
 	if (rt->phase >= LOCAL_STOPPING)
 		return;
 	rt->phase = LOCAL_STOPPING;

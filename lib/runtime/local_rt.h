@@ -71,6 +71,13 @@ struct local_rt {
 	int			 misses;	/* health requests in a row without an answer */
 };
 
+/*
+ * Start the agent of a runtime that is not there (local_start.c). When that fails,
+ * what it has left goes by itself.
+ */
+int	local_rt_start(struct local *local, const struct vs_runtime_spec *spec, const char *secret)
+	    VS_MUST_USE;
+
 /* On local->runtimes, in the phase given, nothing watched yet. NULL: no memory. */
 struct local_rt	*local_rt_new(struct local *local, const struct local_rec *rec,
 		    enum local_phase phase);

@@ -24,6 +24,7 @@
 
 #define SPEC_FD       3
 #define FD_FLOOR      10 /* descriptors of ours in the child: out of the way of 0-3 */
+#define OOM_SCORE_ADJ "-500"
 #define SELF_TEST_MS  30000
 #define SELF_TEST_MAX 2000
 #define EXIT_SETUP    126
@@ -41,6 +42,18 @@ child_signals(void)
 	(void)sigaction(SIGHUP, &ign, NULL);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Of a runtime that uses too much, the browser is to go first: the agent tells of it. */
+static void
+child_shield(void)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	(void)!write(fd, OOM_SCORE_ADJ, strlen(OOM_SCORE_ADJ)); /* a privilege we may lack */
+	(void)close(fd);
 }
 
 static bool
@@ -72,8 +85,12 @@ child_run(const struct local_spawn *spawn, int spec_fd, int null_fd)
 	if (rec_fd < 0 || spec_fd < 0 || null_fd < 0 || setsid() < 0)
 		_exit(EXIT_SETUP);
 	child_signals();
-	if (local_cgroup_join(spawn->cgroup) < 0 || local_rec_sign(rec_fd) < 0 ||
-	    !child_become(spawn->uid))
+	/* On file from here on: whoever waits for the lock may look. */
+	if (local_rec_sign(rec_fd) < 0)
+		_exit(EXIT_SETUP);
+	(void)close(spawn->lock_fd);
+	child_shield();
+	if (local_cgroup_join(spawn->cgroup) < 0 || !child_become(spawn->uid))
 		_exit(EXIT_SETUP);
 	if (dup2(null_fd, 0) < 0 || dup2(null_fd, 1) < 0 || dup2(spec_fd, SPEC_FD) < 0 ||
 	    close_range(SPEC_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC) < 0)

@@ -26,6 +26,7 @@ struct local_spawn {
 	int64_t				 uid;		/* 0: the caller's */
 	const struct local_cgroup	*cgroup;
 	int				 rec_fd;	/* the child signs here */
+	int				 lock_fd;	/* and then lets go of this */
 };
 
 /* *ret_pid has the agent, or a process that ends with status 126 or 127. */

@@ -224,6 +224,43 @@ reaperd__notices_a_killed_agent_within_five_seconds(void **state)
 }
 
 static void
+reaperd__gives_up_on_an_agent_that_is_silent(void **state)
+{
+	char id[VS_ULID_SIZE];
+
+	(void)state;
+	running(NULL, id);
+	assert_int_equal(kill(reaperd_agent_pid(&rd, id), SIGSTOP), 0);
+	reaperd_wait_status(&rd, id, "ERRORED");
+	assert_outcome(id, "ERRORED agent_disconnected");
+	reaperd_wait_gone(&rd, id);
+}
+
+static void
+reaperd__reads_new_keys_on_hup(void **state)
+{
+	char id[VS_ULID_SIZE], other[VS_ULID_SIZE];
+	char *text;
+
+	(void)state;
+	running(NULL, id);
+	reaperd_key(&rd, "k2");
+	assert_int_equal(kill(rd.pid, SIGHUP), 0);
+	running(NULL, other);
+	text = sql_text(
+	    rd.conn, "SELECT secret_kid FROM ventus.runtime WHERE session_id = '%s'", other);
+	assert_string_equal(text, "k2");
+	free(text);
+	reaperd_move(&rd, id, "release");
+	reaperd_wait_gone(&rd, id);
+	/* Its secret is of the old key, which a new reaperd still has. */
+	reaperd_kill(&rd, SIGKILL);
+	reaperd_start(&rd);
+	reaperd_move(&rd, other, "release");
+	reaperd_wait_gone(&rd, other);
+}
+
+static void
 reaperd__gives_up_on_a_start_after_the_provision_timeout(void **state)
 {
 	char id[VS_ULID_SIZE];
@@ -522,6 +559,7 @@ main(void)
 		REAPERD_TEST(reaperd__lets_an_extended_session_live),
 		REAPERD_TEST(reaperd__says_how_a_runtime_ended),
 		REAPERD_TEST(reaperd__notices_a_killed_agent_within_five_seconds),
+		REAPERD_TEST(reaperd__gives_up_on_an_agent_that_is_silent),
 		REAPERD_TEST(reaperd__gives_up_on_a_start_after_the_provision_timeout),
 		REAPERD_TEST(reaperd__fails_what_waits_too_long),
 		REAPERD_TEST(reaperd__serves_the_queue_when_a_place_is_free),
@@ -537,6 +575,7 @@ main(void)
 		REAPERD_TEST(reaperd__changes_nothing_in_a_dry_run),
 		REAPERD_TEST(reaperd__ends_the_clients_of_a_dead_cdpd),
 		REAPERD_TEST(reaperd__forgets_old_idempotency_keys),
+		REAPERD_TEST(reaperd__reads_new_keys_on_hup),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);

@@ -44,16 +44,24 @@ file_put(const char *path, const char *bytes, size_t len)
 	(void)close(fd);
 }
 
-static void
-keys_put(const struct reaperd *rd)
+void
+reaperd_key(struct reaperd *rd, const char *kid)
 {
-	char path[TMPDIR_SIZE + 32], key[32];
+	char path[TMPDIR_SIZE + 64], key[32];
 
-	memset(key, 7, sizeof(key));
+	memset(key, kid[1], sizeof(key));
+	(void)snprintf(path, sizeof(path), "%s/keys/%s.key", rd->dir, kid);
+	file_put(path, key, sizeof(key));
+}
+
+static void
+keys_put(struct reaperd *rd)
+{
+	char path[TMPDIR_SIZE + 32];
+
 	path_of(rd, path, sizeof(path), "keys");
 	assert_int_equal(mkdir(path, 0700), 0);
-	path_of(rd, path, sizeof(path), "keys/k1.key");
-	file_put(path, key, sizeof(key));
+	reaperd_key(rd, "k1");
 }
 
 static void

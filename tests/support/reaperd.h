@@ -42,6 +42,9 @@ int	reaperd_stop(struct reaperd *rd);	/* TERM; its exit status */
 /* Run "ventus-reaperd args..." (NULL-terminated); output owned. The exit status. */
 int	reaperd_run(struct reaperd *rd, const char *const *args, char **ret_output);
 
+/* One more key file; "k1" is there from the start. */
+void	reaperd_key(struct reaperd *rd, const char *kid);
+
 /* A session in QUEUED; how is what fake_agent reads. */
 void	reaperd_session(struct reaperd *rd, const char *how, char ret_id[VS_ULID_SIZE]);
 

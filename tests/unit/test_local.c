@@ -458,6 +458,28 @@ local__starts_again_from_a_record_without_an_agent(void **state)
 	assert_nothing_left(fx);
 }
 
+/* No such key; then a directory where its record should be. */
+static void
+local__clears_up_after_a_start_that_failed(void **state)
+{
+	struct fixture *fx = *state;
+	char id[VS_ULID_SIZE], path[128];
+	struct vs_runtime_spec spec = {
+		.secret_kid = "no such", .session_id = id, .id = id, .viewport_width = 1
+	};
+
+	vs_ulid_new(id);
+	assert_int_equal(fx->driver->ops->start(fx->driver, &spec), VS_ENOENT);
+	assert_int_equal(list(fx), 0);
+	(void)snprintf(path, sizeof(path), "%s/state/rt/%s.rec", fx->dir, id);
+	assert_int_equal(mkdir(path, 0700), 0);
+	spec.secret_kid = "k1";
+	assert_true(fx->driver->ops->start(fx->driver, &spec) < 0);
+	stop(fx, id);
+	assert_int_equal(rmdir(path), 0);
+	assert_nothing_left(fx);
+}
+
 static void
 local__sweeps_up_what_was_never_started(void **state)
 {
@@ -594,6 +616,7 @@ main(void)
 		LOCAL_TEST(local__finds_a_live_runtime_again),
 		LOCAL_TEST(local__tells_the_end_of_one_that_died_unwatched),
 		LOCAL_TEST(local__starts_again_from_a_record_without_an_agent),
+		LOCAL_TEST(local__clears_up_after_a_start_that_failed),
 		LOCAL_TEST(local__sweeps_up_what_was_never_started),
 		LOCAL_TEST(local__never_signals_a_stranger_with_the_same_pid),
 		LOCAL_TEST(local__gives_each_runtime_its_own_uid),
