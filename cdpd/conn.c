@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -292,6 +293,23 @@ conn_flush(struct conn *c)
 	done = conn_write(c, vs_buf_data(&c->out), vs_buf_len(&c->out));
 	vs_buf_consume(&c->out, done);
 	vs_buf_trim(&c->out);
+}
+
+size_t
+conn_room(const struct conn *c)
+{
+	uint32_t mem[SK_MEMINFO_VARS] = { 0 }, used;
+	socklen_t len = sizeof(mem);
+
+	/* TCP counts what is queued, a unix socket what is allocated. */
+	if (getsockopt(c->fd, SOL_SOCKET, SO_MEMINFO, mem, &len) < 0)
+		return CONN_CHUNK_MIN;
+	used = mem[SK_MEMINFO_WMEM_QUEUED];
+	if (used < mem[SK_MEMINFO_WMEM_ALLOC])
+		used = mem[SK_MEMINFO_WMEM_ALLOC];
+	if (mem[SK_MEMINFO_SNDBUF] < used + CONN_CHUNK_MIN)
+		return CONN_CHUNK_MIN;
+	return mem[SK_MEMINFO_SNDBUF] - used;
 }
 
 bool

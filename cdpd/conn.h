@@ -68,7 +68,7 @@ struct conn {
 	const struct conn_state	*state;		/* changed only by conn_goto() */
 	struct vs_watch		 io;
 	int			 fd;		/* owned; io.fd is -1 while not polled */
-	uint32_t		 chunk;		/* how much one read asks for; grows while it is used up */
+	uint32_t		 chunk;		/* how much one read asks for; follows what comes */
 	struct vs_buf		 out;		/* capped at CONN_OUT_MAX */
 	vs_msec			 deadline;	/* of the state; 0: none */
 	vs_msec			 moved;		/* when out last shrank or came to hold something */
@@ -80,7 +80,7 @@ struct conn {
 };
 
 #define CONN_CHUNK_MIN	(64U * 1024)
-#define CONN_CHUNK_MAX	(256U * 1024)
+#define CONN_CHUNK_MAX	(512U * 1024)
 #define CONN_OUT_MAX	(CONN_CHUNK_MAX + 16U * 1024)	/* one read and what we say ourselves */
 #define CONN_STALL_MS	60000
 
@@ -115,6 +115,9 @@ void	conn_fail(struct conn *c, const char *why);
  */
 void	conn_send(struct conn *c, const void *bytes, size_t len);
 void	conn_flush(struct conn *c);
+
+/* How much the socket takes at once, about; CONN_CHUNK_MIN is always said. */
+size_t	conn_room(const struct conn *c);
 
 /* Throw away what arrives. True at the end of the stream. */
 bool	conn_discard(struct conn *c);

@@ -82,15 +82,39 @@ relay_client_eof(struct conn *c)
 	return CONN_WAIT;
 }
 
+/* No more than the other side takes at once: the rest would have to be kept. */
+static size_t
+relay_want(const struct conn *c)
+{
+	size_t room;
+
+	if (c->chunk == CONN_CHUNK_MIN || c->peer == NULL)
+		return CONN_CHUNK_MIN;
+	room = conn_room(c->peer);
+	return room < c->chunk ? room : c->chunk;
+}
+
+/* Large reads for those who fill them; small messages bring it down again. */
+static uint32_t
+relay_next_chunk(const struct conn *c, size_t got)
+{
+	if (got >= c->chunk)
+		return c->chunk < CONN_CHUNK_MAX ? c->chunk * 2 : c->chunk;
+	if (got < c->chunk / 4 && c->chunk > CONN_CHUNK_MIN)
+		return c->chunk / 2;
+	return c->chunk;
+}
+
 enum conn_next
 relay_read(struct conn *c)
 {
-	size_t held;
+	size_t held, want;
 	ssize_t n;
 
 	for (int i = 0; i < RELAY_READS; i++) {
 		held = frames_begin(c, c->srv->scratch);
-		n = recv(c->fd, c->srv->scratch + held, c->chunk, MSG_DONTWAIT);
+		want = relay_want(c);
+		n = recv(c->fd, c->srv->scratch + held, want, MSG_DONTWAIT);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			break;
 		if (n <= 0)
@@ -103,9 +127,9 @@ relay_read(struct conn *c)
 			c->chunk = CONN_CHUNK_MIN;
 			break;
 		}
-		if ((size_t)n < c->chunk)
+		c->chunk = relay_next_chunk(c, (size_t)n);
+		if ((size_t)n < want)
 			break;
-		c->chunk = c->chunk * 2 > CONN_CHUNK_MAX ? CONN_CHUNK_MAX : c->chunk * 2;
 	}
 	return CONN_WAIT;
 }

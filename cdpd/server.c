@@ -15,6 +15,8 @@
 #define SERVER_SPARE_FDS 64 /* listener, database, epoll, refusals on their way out */
 #define SERVER_CHANNEL   "ventus_session"
 
+_Static_assert(FRAMES_SCRATCH_SKEW + FRAMES_SCRATCH_SIZE <= FRAMES_SCRATCH_BLOCK, "scratch");
+
 static void
 server_notify(void *ctx, const char *channel, const char *payload)
 {
@@ -169,9 +171,10 @@ server_init(struct server *srv, int listen_fd, struct vs_buf *fault)
 	if (rc < 0)
 		return rc;
 	srv->loop = vs_loop_new();
-	srv->scratch = malloc(FRAMES_SCRATCH_SIZE);
-	if (srv->loop == NULL || srv->scratch == NULL)
+	srv->scratch_block = aligned_alloc(FRAMES_SCRATCH_ALIGN, FRAMES_SCRATCH_BLOCK);
+	if (srv->loop == NULL || srv->scratch_block == NULL)
 		return VS_ENOMEM;
+	srv->scratch = srv->scratch_block + FRAMES_SCRATCH_SKEW;
 	srv->max_clients = server_capacity(srv->conf);
 	srv->dbq =
 	    vs_dbq_new(srv->loop, srv->conf->database_proxy, 4 * srv->max_clients + 1000, &hooks);
@@ -250,6 +253,6 @@ server_free(struct server *srv)
 	client_closes_fini(srv);
 	vs_loop_free(srv->loop);
 	vs_keyring_free(srv->ring);
-	free(srv->scratch);
+	free(srv->scratch_block);
 	free(srv);
 }

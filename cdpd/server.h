@@ -39,7 +39,8 @@ struct server {
 	struct vs_timer		 sweep;
 	struct vs_timer		 stop_limit;
 	bool			 stopping;
-	uint8_t			*scratch;	/* FRAMES_SCRATCH_SIZE */
+	uint8_t			*scratch;	/* FRAMES_SCRATCH_SIZE, within scratch_block */
+	uint8_t			*scratch_block;	/* owned */
 };
 
 #define SERVER_SWEEP_MS	250
