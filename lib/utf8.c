@@ -56,6 +56,25 @@ vs_utf8_ok(const char *text, size_t len)
 	return true;
 }
 
+bool
+vs_utf8_printable(const char *text, size_t len)
+{
+	const uint8_t *at = (const uint8_t *)text;
+	size_t step;
+
+	for (size_t i = 0; i < len; i += step) {
+		step = vs_utf8_step(at + i, len - i);
+		if (step == 0 || at[i] < 0x20 || at[i] == 0x7f)
+			return false;
+		if (step == 2 && at[i] == 0xc2 && at[i + 1] < 0xa0)
+			return false; /* C1 */
+		if (step == 3 && at[i] == 0xe2 && at[i + 1] == 0x80 &&
+		    (at[i + 2] == 0xa8 || at[i + 2] == 0xa9))
+			return false; /* U+2028, U+2029 */
+	}
+	return true;
+}
+
 size_t
 vs_utf8_count(const char *text, size_t len)
 {

@@ -19,6 +19,12 @@ bool	vs_utf8_ok(const char *text, size_t len);
 /* Code points in well-formed text. */
 size_t	vs_utf8_count(const char *text, size_t len);
 
+/*
+ * Well-formed, and no control character (C0, DEL, C1) or line or paragraph separator:
+ * what may stand in a header or on one line of a log.
+ */
+bool	vs_utf8_printable(const char *text, size_t len);
+
 /* The greatest length <= max that does not cut a sequence of well-formed text in two. */
 size_t	vs_utf8_cut(const char *text, size_t len, size_t max);
 

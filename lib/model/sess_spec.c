@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/err.h"
+#include "lib/utf8.h"
 #include "lib/model/sess.h"
 #include "lib/utf8.h"
 
@@ -95,13 +96,11 @@ static void
 check_user_agent(
     struct json_object *value, const char *pointer, void *dst, struct vs_json_issues *issues)
 {
+	const char *text = json_object_get_string(value);
+
 	(void)dst;
-	for (const char *c = json_object_get_string(value); *c != '\0'; c++) {
-		if (*c < 0x20 || *c > 0x7e) {
-			vs_json_issue(issues, pointer, "must be of printable ASCII characters");
-			return;
-		}
-	}
+	if (!vs_utf8_printable(text, strlen(text)))
+		vs_json_issue(issues, pointer, "must be of printable characters");
 }
 
 static void

@@ -7,6 +7,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/utf8.h"
 #include "lib/jsonio.h"
 
 #define SPEC_MAX_BYTES  65536
@@ -21,12 +22,8 @@ spec_check_header(
 	const char *text = json_object_get_string(value);
 
 	(void)dst;
-	for (; *text != '\0'; text++) {
-		if (*text < 0x20 || *text > 0x7e) {
-			vs_json_issue(issues, pointer, "must be printable ASCII");
-			return;
-		}
-	}
+	if (!vs_utf8_printable(text, strlen(text)))
+		vs_json_issue(issues, pointer, "must be printable");
 }
 
 static void

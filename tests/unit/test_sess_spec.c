@@ -92,7 +92,8 @@ sess_spec_parse__takes_every_field_that_is_available(void **state)
 	assert_int_equal(
 	    parse(fx, "{\"region\":\"us-east1\",\"runtime_kind\":\"rda\",\"timeout_seconds\":86400,"
 		      "\"keep_alive_seconds\":86400,\"viewport\":{\"width\":7680,\"height\":4320},"
-		      "\"user_agent\":\"Mozilla/5.0 ~\",\"labels\":{\"a.b_c/d-E9\":\"\xc3\xa9\"},"
+		      "\"user_agent\":\"Mozilla/5.0 "
+		      "\xe2\x80\xa6\",\"labels\":{\"a.b_c/d-E9\":\"\xc3\xa9\"},"
 		      "\"recording\":{\"enabled\":false}}"),
 	    0);
 	assert_string_equal(fx->spec.region, "us-east1");
@@ -101,7 +102,7 @@ sess_spec_parse__takes_every_field_that_is_available(void **state)
 	assert_int_equal(fx->spec.keep_alive_seconds, 86400);
 	assert_int_equal(fx->spec.viewport_width, 7680);
 	assert_int_equal(fx->spec.viewport_height, 4320);
-	assert_string_equal(fx->spec.user_agent, "Mozilla/5.0 ~");
+	assert_string_equal(fx->spec.user_agent, "Mozilla/5.0 \xe2\x80\xa6");
 	assert_string_equal(fx->spec.labels, "{\"a.b_c/d-E9\":\"\xc3\xa9\"}");
 }
 
@@ -175,7 +176,8 @@ static const struct {
 	{ "{\"user_agent\":\"\"}", "/user_agent" },
 	{ "{\"user_agent\":\"a\\tb\"}", "/user_agent" },
 	{ "{\"user_agent\":\"a\\r\\nX: y\"}", "/user_agent" },
-	{ "{\"user_agent\":\"\xc3\xa9\"}", "/user_agent" },
+	{ "{\"user_agent\":\"\xc2\x85\"}", "/user_agent" },
+	{ "{\"user_agent\":\"a\xe2\x80\xa8\"}", "/user_agent" },
 	{ "{\"labels\":[]}", "/labels" },
 	{ "{\"labels\":{\"a\":1}}", "/labels/a" },
 	{ "{\"labels\":{\"a\":null}}", "/labels/a" },

@@ -100,6 +100,32 @@ utf8__repairs_what_is_ill_formed(void **state)
 	assert_string_equal(text, "a\xc3\xa9?(\xf0\x9f\x98\x80???z??");
 }
 
+static void
+utf8__knows_what_may_stand_in_a_header(void **state)
+{
+	static const struct {
+		const char *text;
+		bool want;
+	} rows[] = {
+		{ "", true },
+		{ "Mozilla/5.0 ~", true },
+		{ "\xc3\xa9 \xe2\x80\xa6 \xf0\x9f\x98\x80", true },
+		{ "\xc2\xa0", true },
+		{ "a\tb", false },
+		{ "\x7f", false },
+		{ "\xc2\x85", false },
+		{ "\xe2\x80\xa8", false },
+		{ "\xe2\x80\xa9", false },
+		{ "\xff", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < VS_COUNTOF(rows); i++) {
+		if (vs_utf8_printable(rows[i].text, strlen(rows[i].text)) != rows[i].want)
+			fail_msg("row %zu", i);
+	}
+}
+
 int
 main(void)
 {
@@ -109,6 +135,7 @@ main(void)
 		cmocka_unit_test(utf8__refuses_overlong_and_too_great),
 		cmocka_unit_test(utf8__cuts_between_code_points),
 		cmocka_unit_test(utf8__repairs_what_is_ill_formed),
+		cmocka_unit_test(utf8__knows_what_may_stand_in_a_header),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
