@@ -105,12 +105,11 @@ dispatch(
 	vs_buf_clear(out);
 	rc = req_init(&req, arena, source, &fault);
 	reply_init(&rep, arena, app->conf->platform_public_url, req.request_id);
-	if (rc < 0) {
+	rep.instance = vs_utf8_ok(req.path, strlen(req.path)) ? req.path : NULL;
+	if (rc < 0)
 		rc = reply_problem(&rep, VS_PROBLEM_BAD_REQUEST, fault);
-	} else {
-		rep.instance = vs_utf8_ok(req.path, strlen(req.path)) ? req.path : NULL;
+	else
 		rc = serve(app, &req, &rep);
-	}
 	if (rc == 0)
 		rc = reply_print(&rep, out);
 	if (rc < 0) {

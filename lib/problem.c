@@ -83,11 +83,30 @@ put_type(struct json_object *obj, const struct vs_problem_doc *doc, bool *oom)
 	vs_buf_fini(&url);
 }
 
+/* The caller's detail, else the first fault, else the title. Static, or in text. */
+static const char *
+pick_detail(const struct vs_problem_doc *doc, const struct vs_problem_row *row, struct vs_buf *text)
+{
+	const struct vs_json_issues *issues = doc->issues;
+	size_t more;
+
+	if (doc->detail != NULL)
+		return doc->detail;
+	if (issues == NULL || issues->count == 0)
+		return row->title;
+	more = issues->count - 1 + issues->dropped;
+	if (vs_buf_printf(text, "%s: %s", issues->item[0].pointer, issues->item[0].detail) < 0 ||
+	    (more > 0 && vs_buf_printf(text, " (and %zu more)", more) < 0))
+		return row->title;
+	return vs_buf_str(text);
+}
+
 int
 vs_problem_print(const struct vs_problem_doc *doc, struct vs_buf *out)
 {
 	const struct vs_problem_row *row = vs_problem_row(doc->problem);
 	vs_autojson struct json_object *obj = json_object_new_object();
+	struct vs_buf detail;
 	const char *text;
 	bool oom = false;
 	size_t len;
@@ -97,7 +116,9 @@ vs_problem_print(const struct vs_problem_doc *doc, struct vs_buf *out)
 	put_type(obj, doc, &oom);
 	vs_json_put_str(obj, "title", row->title, &oom);
 	vs_json_put_int(obj, "status", row->status, &oom);
-	put_text(obj, "detail", doc->detail != NULL ? doc->detail : row->title, &oom);
+	vs_buf_init(&detail, TEXT_MAX);
+	put_text(obj, "detail", pick_detail(doc, row, &detail), &oom);
+	vs_buf_fini(&detail);
 	put_text(obj, "instance", doc->instance, &oom);
 	put_text(obj, "request_id", doc->request_id, &oom);
 	if (doc->issues != NULL)

@@ -27,7 +27,7 @@ const struct vs_problem_row	*vs_problem_row(enum vs_problem problem);
 struct vs_problem_doc {
 	enum vs_problem			 problem;
 	const char			*public_url;	/* base of type */
-	const char			*detail;	/* passes the scrubber; NULL: the title again */
+	const char			*detail;	/* passes the scrubber; NULL: the first issue, or the title */
 	const char			*instance;	/* path without query; may be NULL */
 	const char			*request_id;
 	const struct vs_json_issues	*issues;	/* may be NULL: no errors member */

@@ -77,7 +77,6 @@ problem__lists_issues(void **state)
 	struct vs_problem_doc doc = {
 		.problem = VS_PROBLEM_VALIDATION,
 		.public_url = "http://x",
-		.detail = "2 faults",
 		.issues = &issues,
 	};
 
@@ -87,7 +86,8 @@ problem__lists_issues(void **state)
 	vs_json_issue(&issues, "/a~1b", "there is no field \"a/b\"");
 	expect(&doc,
 	    "{\"type\":\"http://x/errors/validation\",\"title\":\"Some fields are not valid\","
-	    "\"status\":400,\"detail\":\"2 faults\",\"errors\":["
+	    "\"status\":400,\"detail\":\"/viewport/width: must be from 1 to 2 (and 1 "
+	    "more)\",\"errors\":["
 	    "{\"pointer\":\"/viewport/width\",\"detail\":\"must be from 1 to 2\"},"
 	    "{\"pointer\":\"/a~1b\",\"detail\":\"there is no field \\\"a/b\\\"\"}]}");
 	vs_arena_fini(&arena);
