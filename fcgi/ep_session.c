@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "fcgi/gate.h"
 #include "lib/clock.h"
 #include "lib/err.h"
 #include "lib/jwt.h"
@@ -75,9 +76,12 @@ ep_session_json(const struct app *app, struct req *req, const struct sess *sess)
 {
 	struct sess_links links = { NULL, NULL, NULL };
 
+	/* Its token drives the browser, which is more than a viewer may. */
+	if (!sess_status_final(sess->status) && gate_allows(req, ROLE_OPERATOR) &&
+	    make_connect_url(app, req, sess, &links.connect_url) < 0)
+		return NULL;
 	if (!sess_status_final(sess->status) &&
-	    (make_connect_url(app, req, sess, &links.connect_url) < 0 ||
-		make_live_view_url(app, req, sess, &links.live_view_url) < 0))
+	    make_live_view_url(app, req, sess, &links.live_view_url) < 0)
 		return NULL;
 	return sess_print(sess, &links, vs_clock_wall_ms());
 }

@@ -124,6 +124,24 @@ gate__tells_nothing_about_paths_without_a_key(void **state)
 }
 
 static void
+gate__gives_a_viewer_no_token_that_drives(void **state)
+{
+	struct http_answer made =
+	    call(OPERATOR, "POST", "/v1/sessions", "Idempotency-Key: viewer\r\n", "{}");
+	struct http_answer seen;
+	char path[64];
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "/v1/sessions/%s", http_at(&made, "/id"));
+	assert_string_not_equal(http_at(&made, "/connect_url"), "null");
+	seen = call(VIEWER, "GET", path, NULL, NULL);
+	assert_string_equal(http_at(&seen, "/connect_url"), "null");
+	assert_string_not_equal(http_at(&seen, "/live_view_url"), "null");
+	http_answer_fini(&made);
+	http_answer_fini(&seen);
+}
+
+static void
 gate__refuses_a_role_that_is_too_low_and_takes_every_higher_one(void **state)
 {
 	static const enum api_role role_of[] = { ROLE_NONE, ROLE_VIEWER, ROLE_OPERATOR,
@@ -415,6 +433,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(gate__asks_for_a_key_on_every_route_but_the_open_ones),
 		cmocka_unit_test(gate__tells_nothing_about_paths_without_a_key),
+		cmocka_unit_test(gate__gives_a_viewer_no_token_that_drives),
 		cmocka_unit_test(gate__refuses_a_role_that_is_too_low_and_takes_every_higher_one),
 		cmocka_unit_test(gate__another_workspaces_session_is_not_there),
 		cmocka_unit_test(gate__refuses_keys_that_are_wrong_in_any_way),
