@@ -19,7 +19,7 @@ static const struct route_row {
 	{ "/devtools/page/", ROUTE_TUNNEL, true },
 	{ "/json/version", ROUTE_DOCUMENT, false },
 	{ "/json/list", ROUTE_DOCUMENT, false },
-	{ "/json/protocol", ROUTE_DOCUMENT, false },
+	{ "/json/protocol", ROUTE_VERBATIM, false },
 };
 
 static const char route_base[] = "/v1/sessions/";

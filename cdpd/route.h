@@ -17,7 +17,8 @@
 
 enum route_kind {
 	ROUTE_TUNNEL,	/* a websocket */
-	ROUTE_DOCUMENT	/* one of Chrome's JSON documents */
+	ROUTE_DOCUMENT,	/* one of Chrome's JSON documents, its addresses rewritten */
+	ROUTE_VERBATIM	/* one that holds no addresses, and is too large to be read here */
 };
 
 #define ROUTE_PATH_SIZE	128

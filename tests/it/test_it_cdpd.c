@@ -195,6 +195,26 @@ address__of_a_document_names_addresses_behind_the_door(void **state)
 }
 
 static void
+address__of_the_protocol_passes_it_on_as_it_is(void **state)
+{
+	char target[VS_JWT_MAX + 256];
+	struct cdpd_sess sess;
+	struct wsclient ws;
+
+	(void)state;
+	cdpd_sess_start(&sess, 0);
+	(void)snprintf(target, sizeof(target), "/v1/sessions/%s/cdp/json/protocol%s", sess.id,
+	    strchr(sess.target, '?'));
+	wsclient_ask(&ws, cdpd_rig.sock, target, "");
+	wsclient_expect_eof(&ws);
+	assert_non_null(strstr(vs_buf_str(&ws.in), "HTTP/1.1 200 OK\r\n"));
+	assert_in_range(
+	    vs_buf_len(&ws.in), ECHO_AGENT_PROTOCOL_BYTES, ECHO_AGENT_PROTOCOL_BYTES + 1000);
+	wsclient_close(&ws);
+	cdpd_sess_end(&sess);
+}
+
+static void
 address__of_a_document_releases_nothing(void **state)
 {
 	char target[VS_JWT_MAX + 256];
@@ -886,6 +906,7 @@ main(void)
 		cmocka_unit_test(token__works_as_a_bearer),
 		cmocka_unit_test(address__is_the_door_or_404),
 		cmocka_unit_test(address__of_a_document_names_addresses_behind_the_door),
+		cmocka_unit_test(address__of_the_protocol_passes_it_on_as_it_is),
 		cmocka_unit_test(address__of_a_document_releases_nothing),
 		cmocka_unit_test(session__that_has_ended_is_gone),
 		cmocka_unit_test(session__takes_only_so_many_clients),

@@ -135,6 +135,19 @@ is_socket(struct vs_str target)
 	return vs_str_eq(target, "/cdp") || vs_str_eq(target, "/cdp/devtools/page/P-1");
 }
 
+/* As large as Chrome's own. */
+static bool
+peer_protocol(struct peer *peer)
+{
+	static char text[ECHO_AGENT_PROTOCOL_BYTES];
+
+	memset(text, ' ', sizeof(text));
+	memcpy(text, "{}", 2);
+	return vs_buf_printf(&peer->out, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n",
+		   sizeof(text)) == 0 &&
+	       vs_buf_append(&peer->out, text, sizeof(text)) == 0;
+}
+
 /* With a length, and without one until the end. */
 static bool
 peer_document(struct peer *peer, const struct vs_http_head *head)
@@ -143,6 +156,8 @@ peer_document(struct peer *peer, const struct vs_http_head *head)
 	    "{\"webSocketDebuggerUrl\":\"ws://127.0.0.1/devtools/page/P-1\"}";
 
 	peer->ending = true;
+	if (vs_str_eq(head->target, "/cdp/json/protocol"))
+		return peer_protocol(peer);
 	if (vs_str_eq(head->target, "/cdp/json/list"))
 		return vs_buf_printf(&peer->out, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n[%s]",
 			   entry) == 0;
@@ -161,7 +176,7 @@ peer_upgrade(struct peer *peer)
 
 	if (rc != 0)
 		return rc == VS_EAGAIN;
-	if (vs_str_eq(head.target, "/cdp/json/version") || vs_str_eq(head.target, "/cdp/json/list"))
+	if (head.target.len > 10 && memcmp(head.target.ptr, "/cdp/json/", 10) == 0)
 		return peer_document(peer, &head);
 	(void)snprintf(want, sizeof(want), "Bearer %s", agent.secret);
 	key = vs_http_find(&head, "Sec-WebSocket-Key");

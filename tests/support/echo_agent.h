@@ -19,6 +19,8 @@
 
 #include <sys/types.h>
 
+#define ECHO_AGENT_PROTOCOL_BYTES	1500000	/* of /cdp/json/protocol */
+
 /* secret: what every request must bear. Listening when this returns. */
 pid_t	echo_agent_start(const char *socket_path, const char *secret);
 void	echo_agent_stop(pid_t pid);	/* kill and wait */

@@ -32,7 +32,7 @@ route__finds_the_door_and_nothing_else(void **state)
 		{ DOOR "/json/version", "/cdp/json/version", ROUTE_DOCUMENT },
 		{ DOOR "/json/version/?token=x", "/cdp/json/version", ROUTE_DOCUMENT },
 		{ DOOR "/json/list", "/cdp/json/list", ROUTE_DOCUMENT },
-		{ DOOR "/json/protocol", "/cdp/json/protocol", ROUTE_DOCUMENT },
+		{ DOOR "/json/protocol", "/cdp/json/protocol", ROUTE_VERBATIM },
 		{ DOOR "//", NULL, 0 },
 		{ DOOR "x", NULL, 0 },
 		{ DOOR "/json", NULL, 0 },
