@@ -29,34 +29,13 @@ conn_close_side(struct conn *conn, struct conn_side *side)
 	side->io.fd = -1;
 }
 
-/*
- * A side that is not polled has nothing to say but that it is gone. What it sent
- * before is still delivered; what was meant for it is not.
- */
-static void
-conn_side_gone(struct conn *conn, struct conn_side *side)
-{
-	struct conn_side *other = &conn->side[side == &conn->side[CONN_CLIENT]];
-
-	if (vs_buf_len(&side->in) == 0 || other->io.fd < 0) {
-		conn_bury(conn);
-		return;
-	}
-	conn_close_side(conn, side);
-	side->eof = side->shut = other->eof = true;
-	vs_buf_clear(&other->in);
-}
-
 static void
 conn_event(struct vs_watch *watch, uint32_t revents)
 {
 	struct conn *conn = watch->ctx;
 
-	if (conn->magic != CONN_MAGIC)
-		return;
-	if ((revents & (EPOLLHUP | EPOLLERR)) != 0 && watch->events == 0)
-		conn_side_gone(conn, VS_CONTAINER(watch, struct conn_side, io));
-	else
+	(void)revents;
+	if (conn->magic == CONN_MAGIC)
 		conn_drive(conn);
 }
 

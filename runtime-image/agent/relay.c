@@ -144,11 +144,9 @@ relay_run(struct conn *conn)
 	if (conn->state == &relay_endless &&
 	    (conn->side[CONN_CLIENT].shut || conn->side[CONN_UPSTREAM].shut))
 		conn_goto(conn, &relay_closing);
-	for (int i = 0; i < 2; i++) {
-		if (conn->side[i].io.fd >= 0)
-			vs_loop_set(conn->set->loop, &conn->side[i].io,
-			    relay_interest(conn, (enum conn_which)i));
-	}
+	for (int i = 0; i < 2; i++)
+		vs_loop_set(
+		    conn->set->loop, &conn->side[i].io, relay_interest(conn, (enum conn_which)i));
 	return CONN_WAIT;
 }
 

@@ -166,5 +166,6 @@ agent_spec_fini(struct agent_spec *spec)
 {
 	if (spec->secret != NULL)
 		explicit_bzero((char *)(uintptr_t)spec->secret, strlen(spec->secret));
+	spec->secret = NULL;
 	vs_arena_fini(&spec->arena);
 }

@@ -33,11 +33,11 @@ struct agent_spec {
 	struct vs_arena		 arena;
 };
 
-/* Faults go into fault as one readable line. */
+/* Faults go into fault as one readable line. agent_spec_fini() follows in any case. */
 int	agent_spec_parse(const char *text, size_t len, struct agent_spec *ret_spec,
 	    struct vs_buf *fault) VS_MUST_USE;
 
 /* All of fd up to a fixed size, then agent_spec_parse(); fd is closed. */
 int	agent_spec_read(int fd, struct agent_spec *ret_spec, struct vs_buf *fault) VS_MUST_USE;
 
-void	agent_spec_fini(struct agent_spec *spec);	/* wipes the secret */
+void	agent_spec_fini(struct agent_spec *spec);	/* wipes the secret; idempotent */
