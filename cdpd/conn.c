@@ -89,7 +89,10 @@ conn_interest(const struct conn *c)
 {
 	uint32_t events = 0;
 
-	if (conn_may_read(c))
+	/* While the peer is behind, this one's bytes are noted and not read: no change of wishes. */
+	if (c->state->edge)
+		events |= EPOLLIN | EPOLLRDHUP | EPOLLET;
+	else if (conn_may_read(c))
 		events |= EPOLLIN;
 	if (c->state->writable != NULL && vs_buf_len(&c->out) > 0)
 		events |= EPOLLOUT;
@@ -97,6 +100,14 @@ conn_interest(const struct conn *c)
 	if (c->state->readable == NULL && c->state->writable == NULL)
 		events |= EPOLLRDHUP;
 	return events;
+}
+
+/* In the next batch, so that no connection keeps the others waiting. */
+static void
+conn_read_again(struct conn *c)
+{
+	c->unread = false;
+	vs_loop_again(c->srv->loop, &c->io);
 }
 
 /*
@@ -117,6 +128,8 @@ conn_settle(struct conn *c)
 		else if (vs_loop_add(c->srv->loop, &c->io, c->fd, events, conn_ready, c) < 0)
 			conn_fail(c, "no-memory");
 	}
+	if (c->unread && !c->failed && conn_may_read(c))
+		conn_read_again(c);
 	if (c->failed)
 		conn_bury(c, NULL);
 }
@@ -131,6 +144,8 @@ conn_step(struct conn *c, uint32_t revents)
 	if ((revents & ~(uint32_t)EPOLLOUT) != 0) {
 		if (conn_may_read(c))
 			next = state->readable(c);
+		else if (state->edge)
+			c->unread = true;
 		else if (state->readable == NULL && state->writable == NULL)
 			return conn_close(c, "peer-gone");
 	}
@@ -151,6 +166,8 @@ conn_drive(struct conn *c, uint32_t revents)
 	peer_before = c->peer;
 	if ((revents & EPOLLHUP) != 0)
 		c->hung_up = true;
+	if ((revents & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
+		c->ending = true;
 	do {
 		if (revents != 0 && !c->failed)
 			next = conn_step(c, revents);

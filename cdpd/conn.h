@@ -49,6 +49,7 @@ struct conn_state {
 	conn_fn		 readable;	/* NULL: not polled for input; a hang-up closes */
 	conn_fn		 writable;	/* NULL: out is never written */
 	conn_fn		 expired;	/* NULL: closed when the time is over */
+	bool		 edge;		/* polled edge-triggered: readable() notes what it left in unread */
 };
 
 enum conn_side { CONN_CLIENT, CONN_UPSTREAM };
@@ -58,6 +59,8 @@ struct conn {
 	uint8_t			 side;		/* enum conn_side */
 	bool			 failed;	/* the socket is of no more use; the next to look buries it */
 	bool			 hung_up;	/* EPOLLHUP was seen: neither direction lives */
+	bool			 ending;	/* the end of what it sends is near, or an error */
+	bool			 unread;	/* there may be bytes that no event will tell of again */
 	bool			 mid_frame;	/* the peer has the beginning of a frame but not its end */
 	bool			 judged;	/* the frame under way is held back until it is whole */
 	bool			 deaf;		/* its frames make no sense any more: track is not fed */

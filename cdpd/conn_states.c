@@ -8,9 +8,9 @@
 #include "cdpd/tunnel.h"
 
 /* clang-format off */
-#define STATE(sym, title, ms, in, out, late)					\
+#define STATE(sym, title, ms, in, out, late, ...)				\
 	const struct conn_state sym = { .name = (title), .timeout_ms = (ms),	\
-	    .readable = (in), .writable = (out), .expired = (late) }
+	    .readable = (in), .writable = (out), .expired = (late), __VA_ARGS__ }
 
 /*    symbol            name             limit  readable           writable         expired */
 STATE(client_head,      "head",          10000, handshake_read,    NULL,            NULL);
@@ -20,7 +20,7 @@ STATE(client_dialing,   "dialing",       0,     NULL,              NULL,        
 STATE(client_answered,  "answered",      5000,  NULL,              handshake_told,  NULL);
 STATE(client_linger,    "linger",        2000,  handshake_linger,  NULL,            NULL);
 
-STATE(tunnel_open,      "open",          0,     relay_read,        relay_flush,     relay_close_late);
+STATE(tunnel_open,      "open",          0,     relay_read,        relay_flush,     relay_close_late, .edge = true);
 STATE(client_draining,  "draining",      5000,  NULL,              relay_drain,     NULL);
 STATE(client_orphan,    "orphan",        2000,  relay_gone_read,   relay_flush,     tunnel_orphan_over);
 STATE(client_closing,   "closing",       2000,  relay_close_read,  relay_flush,     NULL);

@@ -111,12 +111,15 @@ relay_read(struct conn *c)
 	size_t held, want;
 	ssize_t n;
 
+	c->unread = true; /* until the socket is found empty */
 	for (int i = 0; i < RELAY_READS; i++) {
 		held = frames_begin(c, c->srv->scratch);
 		want = relay_want(c);
 		n = recv(c->fd, c->srv->scratch + held, want, MSG_DONTWAIT);
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+			c->unread = errno == EINTR;
 			break;
+		}
 		if (n <= 0)
 			return c->side == CONN_CLIENT ? relay_client_eof(c)
 						      : conn_close(c, "browser-gone");
@@ -128,8 +131,11 @@ relay_read(struct conn *c)
 			break;
 		}
 		c->chunk = relay_next_chunk(c, (size_t)n);
-		if ((size_t)n < want)
+		/* A short read empties the socket, but the end of the stream is one more read. */
+		if ((size_t)n < want && !c->ending) {
+			c->unread = false;
 			break;
+		}
 	}
 	return CONN_WAIT;
 }

@@ -120,6 +120,16 @@ vs_loop_set(struct vs_loop *loop, struct vs_watch *watch, uint32_t events)
 }
 
 void
+vs_loop_again(struct vs_loop *loop, struct vs_watch *watch)
+{
+	int rc;
+
+	assert(watch->fn != NULL && watch->events != 0);
+	rc = loop_ctl(loop, EPOLL_CTL_MOD, watch);
+	assert(rc == 0);
+}
+
+void
 vs_loop_remove(struct vs_loop *loop, struct vs_watch *watch)
 {
 	if (watch->fn == NULL)

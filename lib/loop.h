@@ -4,7 +4,7 @@
 /*
  * loop - one epoll, timers, signals, and hooks after each batch of events.
  *
- * Level-triggered. A callback may add, change or remove any watch or timer, also
+ * Level-triggered, unless a watch asks for EPOLLET. A callback may add, change or remove any watch or timer, also
  * its own; events of the same batch for a removed watch are not delivered. Memory
  * that an event might still point at is freed in an after-batch hook.
  *
@@ -44,6 +44,8 @@ int	vs_loop_add(struct vs_loop *loop, struct vs_watch *watch, int fd, uint32_t e
  * set otherwise. Not for a watch with EPOLLEXCLUSIVE, which can only be removed.
  */
 void	vs_loop_set(struct vs_loop *loop, struct vs_watch *watch, uint32_t events);
+/* Report once more what is ready: for an EPOLLET watch that was not read to its end. */
+void	vs_loop_again(struct vs_loop *loop, struct vs_watch *watch);
 void	vs_loop_remove(struct vs_loop *loop, struct vs_watch *watch);	/* idempotent; does not close fd */
 
 /* One shot. Setting a set timer moves it. VS_ENOMEM. */
