@@ -115,6 +115,7 @@ static int
 feed_head(struct vs_ws_track *track, const uint8_t *bytes, size_t len, size_t *ret_taken,
     enum vs_ws_event *ret_event)
 {
+	uint8_t gathered[sizeof(track->head)];
 	const uint8_t *head = bytes;
 	size_t taken = 0, need;
 	int rc;
@@ -132,7 +133,8 @@ feed_head(struct vs_ws_track *track, const uint8_t *bytes, size_t len, size_t *r
 			*ret_event = VS_WS_MORE;
 			return 0;
 		}
-		head = track->head;
+		memcpy(gathered, track->head, need); /* the frame takes its place */
+		head = gathered;
 		track->have = 0;
 	} else {
 		need = taken = head_len(bytes[1]);

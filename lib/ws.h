@@ -22,25 +22,28 @@ enum vs_ws_opcode {
 };
 
 struct vs_ws_frame {
-	enum vs_ws_opcode	 opcode;
-	bool			 fin, masked;
-	uint8_t			 mask[4];
 	uint64_t		 payload_len;
+	uint8_t			 mask[4];
+	uint8_t			 opcode;	/* enum vs_ws_opcode */
+	bool			 fin, masked;
 	uint8_t			 head_len;	/* 2-14 */
 };
 
+/* Packed: an idle tunnel is little more than two of these. */
 struct vs_ws_track {
-	bool			 from_client;	/* then frames must be masked, else not */
 	uint64_t		 max_message;	/* bytes, all fragments together */
-	uint8_t			 head[14];
-	uint8_t			 have;		/* head bytes gathered */
+	uint64_t		 message_len;	/* so far */
 	uint64_t		 left;		/* payload bytes of this frame to come */
+	uint64_t		 frames;	/* counted for the metrics */
+	union {
+		struct vs_ws_frame frame;	/* from VS_WS_HEAD to the next feed after VS_WS_END */
+		uint8_t		 head[14];	/* before: what has come of it */
+	};
+	uint8_t			 have;		/* head bytes gathered */
+	bool			 from_client;	/* then frames must be masked, else not */
 	bool			 in_frame;	/* head complete, payload running */
 	bool			 in_message;	/* a fragmented message is open */
 	bool			 closed;	/* a Close frame has passed whole */
-	uint64_t		 message_len;	/* so far */
-	struct vs_ws_frame	 frame;		/* valid while in_frame and in on_frame */
-	uint64_t		 frames;	/* counted for the metrics */
 };
 
 void	vs_ws_track_init(struct vs_ws_track *track, bool from_client, uint64_t max_message);
