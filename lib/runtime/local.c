@@ -89,6 +89,7 @@ open_cgroups(struct local *local)
 
 	self[n > 0 ? n : 0] = '\0';
 	local_cgroups_find("/sys/fs/cgroup", self, &local->cgroups);
+	local_cgroups_tidy(&local->cgroups);
 }
 
 /* Uids of the range that somebody uses whom we know nothing of. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/runtime/local_cgroup.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -10,12 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/ulid.h"
 
 #define FILE_TEXT_MAX 65536
+#define TIDY_AGE_S    60
 
 const char *
 local_cgroup_kind_text(enum local_cgroup_kind kind)
@@ -322,6 +326,36 @@ local_cgroup_remove(const struct local_cgroup *cgroup)
 	rc = dir_remove(cgroup->memory);
 	rc_pids = dir_remove(cgroup->pids);
 	return rc < 0 ? rc : rc_pids;
+}
+
+/* One in use holds a process, except for a moment at its beginning and its end. */
+static void
+dir_tidy(const char *base)
+{
+	DIR *dir = opendir(base);
+	struct dirent *entry;
+	struct stat st;
+
+	if (dir == NULL)
+		return;
+	while ((entry = readdir(dir)) != NULL) {
+		if (vs_ulid_ok(entry->d_name, strlen(entry->d_name)) &&
+		    fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    st.st_mtime < time(NULL) - TIDY_AGE_S)
+			(void)unlinkat(
+			    dirfd(dir), entry->d_name, AT_REMOVEDIR); /* refused when in use */
+	}
+	(void)closedir(dir);
+}
+
+void
+local_cgroups_tidy(const struct local_cgroups *cgroups)
+{
+	if (cgroups->kind == LOCAL_CGROUP_NONE)
+		return;
+	dir_tidy(cgroups->base.memory);
+	if (!cgroup_is_v2(&cgroups->base))
+		dir_tidy(cgroups->base.pids);
 }
 
 int64_t

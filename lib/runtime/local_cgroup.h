@@ -57,5 +57,11 @@ size_t	local_cgroup_kill(const struct local_cgroup *cgroup);
 /* VS_EAGAIN while something is in. */
 int	local_cgroup_remove(const struct local_cgroup *cgroup) VS_MUST_USE;
 
+/*
+ * Remove those of runtimes that hold nothing and are older than a minute: nobody has
+ * a record of them any more, say because the state directory was removed.
+ */
+void	local_cgroups_tidy(const struct local_cgroups *cgroups);
+
 /* How often the kernel has killed in it for want of memory. */
 int64_t	local_cgroup_oom_kills(const struct local_cgroup *cgroup);

@@ -146,6 +146,12 @@ running(char ret_id[VS_ULID_SIZE])
 	assert_outcome(ret_id, "RUNNING -");
 }
 
+/*
+ * Two seconds are the promise; test_it_reaperd holds it to that. Here a whole desktop
+ * goes on a machine that other tests may be using.
+ */
+#define GONE_MS 5000
+
 static void
 release(const char *session)
 {
@@ -153,7 +159,7 @@ release(const char *session)
 
 	reaperd_move(&rd, session, "release");
 	reaperd_wait_gone(&rd, session);
-	if (vs_clock_mono_ms() - began >= 2000)
+	if (vs_clock_mono_ms() - began >= GONE_MS)
 		fail_msg("gone after %lld ms", (long long)(vs_clock_mono_ms() - began));
 }
 

@@ -113,13 +113,49 @@ reaperd_setup(struct reaperd *rd, const char *agent, const char *extra)
 	tenant_put(rd);
 }
 
+static void
+clear_one(void *ctx, const char *id)
+{
+	vs_msec deadline = vs_clock_mono_ms() + REAPERD_WAIT_MS;
+	struct local_rec rec = { .uid = 0 };
+	int pidfd, rt_fd = *(int *)ctx;
+
+	if (local_rec_read(rt_fd, id, &rec) < 0)
+		return;
+	if (local_proc_open(&rec.agent, &pidfd) == 0) {
+		(void)kill(rec.agent.pid, SIGKILL);
+		(void)close(pidfd);
+	}
+	do {
+		(void)local_cgroup_kill(&rec.cgroup);
+		if (rec.uid > 0)
+			(void)local_proc_kill_uid(rec.uid);
+	} while (local_cgroup_remove(&rec.cgroup) < 0 && vs_clock_mono_ms() < deadline);
+}
+
+void
+reaperd_clear(const char *state_dir)
+{
+	char path[256];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/rt", state_dir);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	assert_int_equal(local_rec_scan(fd, clear_one, &fd), 0);
+	(void)close(fd);
+}
+
 void
 reaperd_teardown(struct reaperd *rd)
 {
+	char state_dir[TMPDIR_SIZE + 16];
+
 	if (rd->pid > 0)
 		reaperd_kill(rd, SIGKILL);
-	for (int64_t uid = UID_BASE; geteuid() == 0 && uid < UID_BASE + UID_COUNT; uid++)
-		(void)local_proc_kill_uid(uid);
+	path_of(rd, state_dir, sizeof(state_dir), "state");
+	reaperd_clear(state_dir);
 	PQfinish(rd->conn);
 	pg_free(rd->pg);
 	tmpdir_remove(rd->dir);

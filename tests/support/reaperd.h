@@ -65,5 +65,8 @@ pid_t	reaperd_agent_pid(struct reaperd *rd, const char *session);
 /* Raise an event as the API would. */
 void	reaperd_move(struct reaperd *rd, const char *session, const char *event);
 
+/* Kill what the records under <state_dir>/rt name, and remove its cgroups. */
+void	reaperd_clear(const char *state_dir);
+
 /* Nothing of any runtime is on this machine. */
 bool	reaperd_is_clean(struct reaperd *rd);

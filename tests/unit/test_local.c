@@ -23,6 +23,7 @@
 #include "lib/runtime/runtime.h"
 #include "lib/ulid.h"
 #include "tests/support/keys.h"
+#include "tests/support/reaperd.h"
 #include "tests/support/tmpdir.h"
 
 #define WAIT_MS 8000
@@ -208,10 +209,12 @@ teardown(void **state)
 {
 	struct fixture *fx = *state;
 
+	char state_dir[TMPDIR_SIZE + 8];
+
 	driver_close(fx);
 	/* Whatever a failed test has left running. */
-	for (int64_t uid = 391000; geteuid() == 0 && uid < 391010; uid++)
-		(void)local_proc_kill_uid(uid);
+	(void)snprintf(state_dir, sizeof(state_dir), "%s/state", fx->dir);
+	reaperd_clear(state_dir);
 	vs_conf_free(fx->conf);
 	vs_keyring_free(fx->ring);
 	tmpdir_remove(fx->dir);

@@ -317,6 +317,30 @@ local_cgroup__sets_limits_of_version_1(void **state)
 }
 
 static void
+local_cgroup__tidies_what_is_old_and_empty(void **state)
+{
+	struct fixture *fx = *state;
+	const struct timespec old[2] = { { .tv_sec = 1000000 }, { .tv_sec = 1000000 } };
+	struct local_cgroups cgroups = { .kind = LOCAL_CGROUP_V1 };
+
+	(void)snprintf(cgroups.base.memory, LOCAL_CGROUP_PATH, "%s", fx->dir);
+	(void)snprintf(cgroups.base.pids, LOCAL_CGROUP_PATH, "%s/none", fx->dir);
+	dir_put(fx, "01J9Z00000000000000000000A");
+	dir_put(fx, "01J9Z00000000000000000000B");
+	dir_put(fx, "01J9Z00000000000000000000C");
+	dir_put(fx, "somebody");
+	file_put(fx, "01J9Z00000000000000000000B/used", "");
+	assert_int_equal(utimensat(fx->fd, "01J9Z00000000000000000000A", old, 0), 0);
+	assert_int_equal(utimensat(fx->fd, "01J9Z00000000000000000000B", old, 0), 0);
+	assert_int_equal(utimensat(fx->fd, "somebody", old, 0), 0);
+	local_cgroups_tidy(&cgroups);
+	assert_int_equal(faccessat(fx->fd, "01J9Z00000000000000000000A", F_OK, 0), -1);
+	assert_int_equal(faccessat(fx->fd, "01J9Z00000000000000000000B", F_OK, 0), 0);
+	assert_int_equal(faccessat(fx->fd, "01J9Z00000000000000000000C", F_OK, 0), 0);
+	assert_int_equal(faccessat(fx->fd, "somebody", F_OK, 0), 0);
+}
+
+static void
 agent_event__is_parsed_strictly(void **state)
 {
 	static const struct {
@@ -399,6 +423,7 @@ main(void)
 		PARTS_TEST(local_cgroup__sets_limits_of_version_2),
 		PARTS_TEST(local_cgroup__takes_what_is_delegated_only),
 		PARTS_TEST(local_cgroup__sets_limits_of_version_1),
+		PARTS_TEST(local_cgroup__tidies_what_is_old_and_empty),
 		PARTS_TEST(agent_event__is_parsed_strictly),
 		PARTS_TEST(local_spec__tells_the_agent_all),
 	};
