@@ -19,10 +19,14 @@
 #define PLACED_TRIES     400
 #define SIZE_TRIES       20
 
+#define NARROWEST 500 /* a window of Chrome's, whatever the screen */
+
 /*
  * The steps, in order; each is one command and what its answer leads to. Until the
  * window is maximised the browser process is asked, which answers when a page's process
- * is still being started.
+ * is still being started. A viewport narrower than any window is emulated instead (NARROW
+ * and EMULATE): every page is attached to as long as the browser lives, because an
+ * emulation ends with its session.
  */
 enum step {
 	STEP_DONE,
@@ -31,7 +35,9 @@ enum step {
 	STEP_PLACED,
 	STEP_ATTACH,
 	STEP_SIZE,
-	STEP_RESIZE
+	STEP_RESIZE,
+	STEP_NARROW,
+	STEP_EMULATE
 };
 
 static int
@@ -56,6 +62,17 @@ chrome_params(const struct chrome *chrome, struct vs_buf *out)
 		return vs_buf_printf(out,
 		    "\"method\":\"Browser.getWindowForTarget\",\"params\":{\"targetId\":\"%s\"}",
 		    chrome->target);
+	case STEP_NARROW:
+		return vs_buf_puts(out,
+		    "\"method\":\"Target.setAutoAttach\",\"params\":{\"autoAttach\":true,"
+		    "\"waitForDebuggerOnStart\":false,\"flatten\":true,"
+		    "\"filter\":[{\"type\":\"page\"}]}");
+	case STEP_EMULATE:
+		return vs_buf_printf(out,
+		    "\"method\":\"Emulation.setDeviceMetricsOverride\",\"sessionId\":\"%s\","
+		    "\"params\":{\"width\":%" PRId64 ",\"height\":%" PRId64
+		    ",\"deviceScaleFactor\":0,\"mobile\":false}",
+		    chrome->session, chrome->viewport.width, chrome->viewport.height);
 	default:
 		return vs_buf_printf(out,
 		    "\"method\":\"Browser.setContentsSize\",\"params\":{\"windowId\":%" PRId64
@@ -183,6 +200,10 @@ chrome_window(struct chrome *chrome, struct json_object *result)
 	if ((text == NULL || strcmp(text, "maximized") != 0) && chrome_retry(chrome, PLACED_TRIES))
 		return;
 	chrome->window = json_object_get_int64(json_at(result, "windowId"));
+	if (chrome->viewport.width < NARROWEST) {
+		chrome_go(chrome, STEP_NARROW);
+		return;
+	}
 	chrome_go(chrome, STEP_ATTACH);
 	chrome_set_placed(chrome);
 }
@@ -217,10 +238,25 @@ chrome_answered(struct chrome *chrome, struct json_object *result)
 	case STEP_SIZE:
 		chrome_size(chrome, result);
 		break;
+	case STEP_NARROW:
+		break; /* an event follows for every page */
+	case STEP_EMULATE:
+		if (!chrome->placed)
+			chrome_set_placed(chrome);
+		break;
 	default:
 		chrome->resized = true;
 		chrome_go(chrome, STEP_SIZE);
 	}
+}
+
+static bool
+chrome_is_attached(const struct chrome *chrome, struct json_object *obj)
+{
+	const char *method = json_object_get_string(json_at(obj, "method"));
+
+	return (chrome->step == STEP_NARROW || chrome->step == STEP_EMULATE) && method != NULL &&
+	       strcmp(method, "Target.attachedToTarget") == 0;
 }
 
 static void
@@ -234,6 +270,10 @@ chrome_message(struct chrome *chrome, const char *text, size_t len)
 	/* Events have no id; an error has no result and is tried again by its step. */
 	if (json_object_get_int(json_at(obj, "id")) == chrome->step)
 		chrome_answered(chrome, json_at(obj, "result"));
+	else if (chrome_is_attached(chrome, obj) &&
+		 json_copy_id(
+		     json_at(obj, "params"), "sessionId", chrome->session, sizeof(chrome->session)))
+		chrome_go(chrome, STEP_EMULATE);
 }
 
 static void

@@ -297,6 +297,24 @@ browser__page_is_as_large_as_asked(void **state)
 }
 
 static void
+browser__page_can_be_narrower_than_any_window(void **state)
+{
+	struct agentrun run;
+	struct cdpclient cdp;
+	char *size;
+
+	(void)state;
+	agentrun_start(&run, &(struct agentrun_spec){ .width = 320, .height = 240 });
+	(void)json_object_put(agentrun_event(&run, "ready"));
+	open_page(&cdp, &run);
+	size = cdpclient_eval(&cdp, "innerWidth+'x'+innerHeight");
+	assert_string_equal(size, "320x240");
+	free(size);
+	cdpclient_close(&cdp);
+	agentrun_end(&run);
+}
+
+static void
 browser__time_zone_and_language_tell_nothing(void **state)
 {
 	(void)state;
@@ -839,6 +857,7 @@ main(void)
 		cmocka_unit_test(api__carries_large_messages_both_ways),
 		cmocka_unit_test(browser__is_headful_and_named_as_asked),
 		cmocka_unit_test(browser__page_is_as_large_as_asked),
+		cmocka_unit_test(browser__page_can_be_narrower_than_any_window),
 		cmocka_unit_test(browser__time_zone_and_language_tell_nothing),
 		cmocka_unit_test(browser__sandbox_is_on),
 		cmocka_unit_test(browser__survives_the_end_of_its_last_page),

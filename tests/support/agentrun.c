@@ -363,7 +363,8 @@ agentrun_end(struct agentrun *run)
 	if (run->events_fd >= 0)
 		(void)close(run->events_fd);
 	agentrun_stderr(run, says, sizeof(says));
-	(void)fprintf(stderr, "# %s", says);
+	says[strcspn(says, "\n")] = '\0';
+	(void)fprintf(stderr, "# %s\n", says);
 	(void)close(run->stderr_fd);
 	tmpdir_remove(run->dir);
 	run->dir[0] = '\0';

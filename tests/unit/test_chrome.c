@@ -196,6 +196,34 @@ chrome__leaves_a_right_size_alone(void **state)
 	assert_int_equal(read(in[0], &byte, 1), -1);
 }
 
+/* Each page gets its size, those that come later too. */
+static void
+chrome__emulates_what_is_narrower_than_a_window(void **state)
+{
+	static const char attached[] = "{\"method\":\"Target.attachedToTarget\","
+				       "\"params\":{\"sessionId\":\"S1\",\"targetInfo\":{}}}";
+
+	(void)state;
+	chrome.viewport.width = 320;
+	expect("Browser.getVersion");
+	answer("{\"id\":1,\"result\":{}}");
+	expect("Target.getTargets");
+	answer("{\"id\":2,\"result\":{\"targetInfos\":[{\"type\":\"page\",\"targetId\":\"AB\"}]}}");
+	expect("Browser.getWindowForTarget");
+	answer("{\"id\":3,\"result\":{\"windowId\":7,\"bounds\":{\"windowState\":\"maximized\"}}}");
+	expect("Target.setAutoAttach");
+	answer(attached);
+	expect("Emulation.setDeviceMetricsOverride");
+	assert_int_equal(changes, 0);
+	answer("{\"id\":7,\"result\":{}}");
+	answer("{\"id\":8,\"result\":{}}");
+	assert_int_equal(changes, 1);
+	answer(attached);
+	expect("\"sessionId\":\"S1\",\"params\":{\"width\":320,\"height\":720");
+	answer("{\"id\":8,\"result\":{}}");
+	assert_int_equal(changes, 1);
+}
+
 /* An id goes into the next command: nothing that could end its string. */
 static void
 chrome__takes_no_strange_id(void **state)
@@ -246,6 +274,7 @@ main(void)
 		TEST(chrome__is_ready_when_it_answers_and_is_placed),
 		TEST(chrome__sets_a_wrong_size_right),
 		TEST(chrome__leaves_a_right_size_alone),
+		TEST(chrome__emulates_what_is_narrower_than_a_window),
 		TEST(chrome__takes_no_strange_id),
 		TEST(chrome__survives_nonsense),
 	};
