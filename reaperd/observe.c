@@ -59,9 +59,9 @@ observe(
 	struct reconcile_step *steps;
 	int rc;
 
-	pool->driver->ops->list(pool->driver, see_one, &sight);
-	if (sight.oom)
-		return VS_ENOMEM;
+	rc = pool->driver->ops->list(pool->driver, see_one, &sight);
+	if (rc < 0 || sight.oom)
+		return rc < 0 ? rc : VS_ENOMEM;
 	if (sight.count > 0)
 		qsort(sight.seen, sight.count, sizeof(*sight.seen), by_id);
 	rc = runtime_list(reaper->db, &reaper->arena, pool->region->name, &rows, &world.nrows);

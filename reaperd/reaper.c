@@ -13,6 +13,7 @@
 #include "lib/model/runtime_sql.h"
 
 #define ARENA_BYTES (64 << 20)
+#define POOLS_MAX   6 /* each driver takes one of the loop's eight hooks */
 #define TEXT_MAX    65536
 
 void
@@ -174,6 +175,11 @@ pools_make(struct reaper *reaper, struct vs_buf *fault)
 
 	if (conf->nregions == 0) {
 		(void)!vs_buf_puts(fault, "no [region NAME] section: there is nothing to serve");
+		return VS_ECONF;
+	}
+	if (conf->nregions > POOLS_MAX) {
+		(void)!vs_buf_printf(
+		    fault, "%zu regions: one reaper serves %d at most", conf->nregions, POOLS_MAX);
 		return VS_ECONF;
 	}
 	reaper->pools = calloc(conf->nregions, sizeof(*reaper->pools));

@@ -174,85 +174,119 @@ local_open(struct vs_loop *loop, const struct vs_conf *conf, const struct vs_reg
 }
 
 /* An agent that lives: watch it. Without its secret it can only be stopped by force. */
-static void
+static int
 adopt_living(struct local *local, const struct local_rec *rec, int pidfd)
 {
 	struct local_rt *rt = local_rt_new(local, rec, LOCAL_STARTING);
 	char secret[VS_RUNTIME_SECRET_SIZE] = "";
 
 	if (rt == NULL) {
-		(void)close(pidfd); /* no memory: the next look will find it again */
-		return;
+		(void)close(pidfd);
+		return VS_ENOMEM;
 	}
 	/* An unknown kid leaves "": the agent answers 401, which ends the runtime. */
 	(void)!vs_keyring_runtime_secret(local->ring, rec->secret_kid, rec->id, secret);
 	local_rt_watch(rt, pidfd, secret, ADOPT_GIVE_UP_MS);
 	explicit_bzero(secret, sizeof(secret));
+	return 0;
+}
+
+/* One without a living agent: what was never started goes quietly, a death is told. */
+static int
+adopt_dead(struct local *local, const struct local_rec *rec)
+{
+	struct local_rt *rt =
+	    local_rt_new(local, rec, rec->agent.pid == 0 ? LOCAL_DEBRIS : LOCAL_STARTING);
+
+	if (rt == NULL)
+		return VS_ENOMEM;
+	rt->exited = true;
+	if (rt->phase == LOCAL_DEBRIS)
+		local_rt_sweep_soon(rt);
+	else
+		local_rt_found_dead(rt);
+	return 0;
 }
 
 /* One that is on disk and not in memory: an earlier reaperd's, or what it left. */
-static void
+static int
 adopt(struct local *local, const char *id)
 {
 	struct local_rec rec = { .uid = 0 };
-	struct local_rt *rt;
 	int rc, pidfd;
 
 	rc = local_rec_read(local->rt_fd, id, &rec);
 	if (rc == VS_ENOENT || rc == VS_EPROTO)
 		(void)snprintf(rec.id, sizeof(rec.id), "%s", id);
-	else if (rc < 0 || strcmp(rec.region, local->region->name) != 0)
-		return;
-	if (rec.agent.pid == 0) {
-		rt = local_rt_new(local, &rec, LOCAL_DEBRIS);
-		if (rt == NULL)
-			return;
-		rt->exited = true;
-		local_rt_sweep_soon(rt);
-		return;
-	}
-	rc = local_proc_open(&rec.agent, &pidfd);
-	if (rc == 0) {
-		adopt_living(local, &rec, pidfd);
-		return;
-	}
-	rt = rc == VS_ENOENT ? local_rt_new(local, &rec, LOCAL_STARTING) : NULL;
-	if (rt != NULL)
-		local_rt_found_dead(rt);
+	else if (rc < 0)
+		return rc;
+	else if (strcmp(rec.region, local->region->name) != 0)
+		return 0;
+	rc = rec.agent.pid != 0 ? local_proc_open(&rec.agent, &pidfd) : VS_ENOENT;
+	if (rc == 0)
+		return adopt_living(local, &rec, pidfd);
+	return rc == VS_ENOENT ? adopt_dead(local, &rec) : rc;
 }
+
+struct scan {
+	struct local *local;
+	int rc; /* the first error: what could not be seen is not therefore gone */
+};
 
 static void
 scan_one(void *ctx, const char *id)
 {
-	struct local *local = ctx;
+	struct scan *scan = ctx;
+	int rc = 0;
 
-	if (local_rt_find(local, id) == NULL)
-		adopt(local, id);
+	if (local_rt_find(scan->local, id) == NULL)
+		rc = adopt(scan->local, id);
+	if (scan->rc == 0)
+		scan->rc = rc;
 }
 
 /* Under the lock, so that nobody is half way through a start or a removal. */
-static void
+static int
 local_scan(struct local *local)
 {
+	struct scan scan = { .local = local };
 	vs_autofd int lock_fd = -1;
+	int rc;
 
-	if (local_rec_lock(local->rt_fd, &lock_fd) == 0)
-		(void)!local_rec_scan(
-		    local->rt_fd, scan_one, local); /* what it missed comes next time */
+	rc = local_rec_lock(local->rt_fd, &lock_fd);
+	if (rc == 0)
+		rc = local_rec_scan(local->rt_fd, scan_one, &scan);
+	return rc < 0 ? rc : scan.rc;
+}
+
+/* In memory, or else on disk. VS_ENOENT when it is in neither. */
+static int
+local_seek(struct local *local, const char *id, struct local_rt **ret_rt)
+{
+	struct local_rt *rt = local_rt_find(local, id);
+	int rc = 0;
+
+	if (rt == NULL) {
+		rc = local_scan(local);
+		rt = local_rt_find(local, id);
+	}
+	*ret_rt = rt;
+	if (rt != NULL)
+		return 0;
+	return rc < 0 ? rc : VS_ENOENT;
 }
 
 static int
 local_start(struct vs_runtime_driver *driver, const struct vs_runtime_spec *spec)
 {
 	struct local *local = local_of(driver);
-	struct local_rt *rt = local_rt_find(local, spec->id);
 	char secret[VS_RUNTIME_SECRET_SIZE];
+	struct local_rt *rt;
 	int rc;
 
-	if (rt == NULL) {
-		local_scan(local);
-		rt = local_rt_find(local, spec->id);
-	}
+	rc = local_seek(local, spec->id, &rt);
+	if (rc < 0 && rc != VS_ENOENT)
+		return rc;
 	if (rt != NULL) {
 		if (rt->phase != LOCAL_DEBRIS || local_rt_remove(rt) < 0)
 			return VS_EEXIST;
@@ -276,17 +310,15 @@ static int
 local_stop(struct vs_runtime_driver *driver, const char *id)
 {
 	struct local *local = local_of(driver);
-	struct local_rt *rt = local_rt_find(local, id);
+	struct local_rt *rt;
+	int rc;
 
-	if (rt == NULL) {
-		local_scan(local);
-		rt = local_rt_find(local, id);
-	}
-	if (rt != NULL)
+	rc = local_seek(local, id, &rt);
+	if (rc == 0)
 		local_rt_stop(rt);
-	else
+	else if (rc == VS_ENOENT)
 		local->hooks.gone(local->hooks.ctx, id);
-	return 0;
+	return rc == VS_ENOENT ? 0 : rc;
 }
 
 static int
@@ -310,20 +342,24 @@ local_check(struct vs_runtime_driver *driver)
 	}
 }
 
-static void
+static int
 local_list(
     struct vs_runtime_driver *driver, void (*fn)(void *ctx, const char *id, bool ready), void *ctx)
 {
 	struct local *local = local_of(driver);
 	struct vs_node *it, *tmp;
+	int rc;
 
-	local_scan(local);
+	rc = local_scan(local);
+	if (rc < 0)
+		return rc;
 	VS_LIST_EACH(it, tmp, &local->runtimes) {
 		const struct local_rt *rt = VS_CONTAINER(it, struct local_rt, node);
 
 		if (rt->phase != LOCAL_DEBRIS)
 			fn(ctx, rt->rec.id, rt->phase == LOCAL_READY);
 	}
+	return 0;
 }
 
 const struct vs_runtime_ops local_ops = {

@@ -166,7 +166,7 @@ local_rec_read(int rt_fd, const char *id, struct local_rec *ret_rec)
 		return errno == ENOENT ? VS_ENOENT : vs_err_from_errno(errno);
 	n = read(fd, text, sizeof(text) - 1);
 	if (n < 0)
-		return vs_err_from_errno(errno);
+		return errno == EISDIR ? VS_EPROTO : vs_err_from_errno(errno);
 	text[n] = '\0';
 	(void)snprintf(rec.id, sizeof(rec.id), "%s", id);
 	if (!rec_parse(text, &rec))

@@ -84,9 +84,10 @@ struct vs_runtime_ops {
 
 	/*
 	 * Look, and call fn for every runtime that is really there, live or half-dead.
-	 * Those of another reaperd are watched from then on.
+	 * Those of another reaperd are watched from then on. An error: not all could be
+	 * seen, so nobody may conclude that one is gone.
 	 */
-	void	(*list)(struct vs_runtime_driver *driver,
+	int	(*list)(struct vs_runtime_driver *driver,
 		    void (*fn)(void *ctx, const char *id, bool ready), void *ctx);
 };
 

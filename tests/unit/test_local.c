@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -153,7 +154,7 @@ static size_t
 list(struct fixture *fx)
 {
 	fx->listed = fx->listed_ready = 0;
-	fx->driver->ops->list(fx->driver, count_one, fx);
+	assert_int_equal(fx->driver->ops->list(fx->driver, count_one, fx), 0);
 	return fx->listed;
 }
 
@@ -498,6 +499,33 @@ local__sweeps_up_what_was_never_started(void **state)
 	assert_nothing_left(fx);
 }
 
+/* A new reaperd that cannot look must not take a runtime for gone. */
+static void
+local__says_so_when_it_cannot_see_all(void **state)
+{
+	struct fixture *fx = *state;
+	struct rlimit before, none;
+	char id[VS_ULID_SIZE];
+	int rc, rc_stop;
+
+	start(fx, NULL, id);
+	turn_until(fx, SEEN_READY, 1);
+	driver_close(fx);
+	driver_open(fx);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = 3;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	rc = fx->driver->ops->list(fx->driver, count_one, fx);
+	rc_stop = fx->driver->ops->stop(fx->driver, id);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_true(rc < 0 && rc_stop < 0);
+	assert_int_equal(fx->seen[SEEN_GONE], 0);
+	assert_int_equal(list(fx), 1);
+	stop(fx, id);
+	assert_nothing_left(fx);
+}
+
 static void
 local__never_signals_a_stranger_with_the_same_pid(void **state)
 {
@@ -621,6 +649,7 @@ main(void)
 		LOCAL_TEST(local__starts_again_from_a_record_without_an_agent),
 		LOCAL_TEST(local__clears_up_after_a_start_that_failed),
 		LOCAL_TEST(local__sweeps_up_what_was_never_started),
+		LOCAL_TEST(local__says_so_when_it_cannot_see_all),
 		LOCAL_TEST(local__never_signals_a_stranger_with_the_same_pid),
 		LOCAL_TEST(local__gives_each_runtime_its_own_uid),
 		LOCAL_TEST(local__extends_the_agents_deadline),
