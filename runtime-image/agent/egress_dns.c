@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/time.h>
 
@@ -158,6 +159,18 @@ dns_answered(void *ctx, int status, int timeouts, struct ares_addrinfo *info)
 		lookup->done(lookup->ctx);
 }
 
+/* RFC 6761: every name under localhost is the loopback's, and no name server's. */
+static const char *
+dns_name(const char *host)
+{
+	static const char suffix[] = ".localhost";
+	size_t len = strlen(host);
+
+	if (len >= sizeof(suffix) && strcasecmp(host + len - (sizeof(suffix) - 1), suffix) == 0)
+		return suffix + 1;
+	return host;
+}
+
 struct egress_lookup *
 egress_dns_start(
     struct egress_dns *dns, const char *host, uint16_t port, void (*done)(void *ctx), void *ctx)
@@ -174,7 +187,7 @@ egress_dns_start(
 	lookup->ctx = ctx;
 	lookup->starting = true;
 	(void)snprintf(service, sizeof(service), "%u", port);
-	ares_getaddrinfo(dns->channel, host, service, &hints, dns_answered, lookup);
+	ares_getaddrinfo(dns->channel, dns_name(host), service, &hints, dns_answered, lookup);
 	lookup->starting = false;
 	dns_plan(dns);
 	return lookup;
