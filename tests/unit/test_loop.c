@@ -123,6 +123,26 @@ loop__delivers_level_triggered(void **state)
 }
 
 static void
+loop__tells_of_what_was_left_when_asked_again(void **state)
+{
+	struct fixture *fix = *state;
+	struct vs_watch watch = { 0 };
+	struct seen seen = { 0 };
+
+	add(fix, &watch, fix->pair[0][0], EPOLLIN | EPOLLRDHUP | EPOLLET, &seen);
+	poke(fix->pair[0][1]);
+	once(fix, WAIT_MS);
+	once(fix, 0);
+	assert_int_equal(seen.calls, 1);
+	vs_loop_again(fix->loop, &watch);
+	once(fix, WAIT_MS);
+	once(fix, 0);
+	assert_int_equal(seen.calls, 2);
+	assert_int_equal(seen.revents, EPOLLIN);
+	vs_loop_remove(fix->loop, &watch);
+}
+
+static void
 loop__refuses_what_epoll_cannot_watch(void **state)
 {
 	struct fixture *fix = *state;
@@ -475,6 +495,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		LOOP_TEST(loop__delivers_level_triggered),
+		LOOP_TEST(loop__tells_of_what_was_left_when_asked_again),
 		LOOP_TEST(loop__refuses_what_epoll_cannot_watch),
 		LOOP_TEST(loop__changes_the_wish),
 		LOOP_TEST(loop__sleeps_while_a_hung_up_watch_wants_nothing),
