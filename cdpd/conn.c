@@ -180,7 +180,8 @@ conn_drive(struct conn *c, uint32_t revents)
 	if (peer_before != peer_after)
 		conn_settle(peer_before);
 	/* Burying the peer may have given this half something to say, or ended it. */
-	conn_settle(c);
+	if (c->peer != peer_before)
+		conn_settle(c);
 }
 
 void

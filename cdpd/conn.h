@@ -54,32 +54,33 @@ struct conn_state {
 
 enum conn_side { CONN_CLIENT, CONN_UPSTREAM };
 
+/* By how often a message touches them: a worker may have thousands. */
 struct conn {
 	uint32_t		 magic;		/* CONN_MAGIC while alive, CONN_DEAD in the graveyard */
 	uint8_t			 side;		/* enum conn_side */
-	bool			 failed;	/* the socket is of no more use; the next to look buries it */
-	bool			 hung_up;	/* EPOLLHUP was seen: neither direction lives */
-	bool			 ending;	/* the end of what it sends is near, or an error */
-	bool			 unread;	/* there may be bytes that no event will tell of again */
-	bool			 mid_frame;	/* the peer has the beginning of a frame but not its end */
-	bool			 judged;	/* the frame under way is held back until it is whole */
-	bool			 deaf;		/* its frames make no sense any more: track is not fed */
-	bool			 spent;		/* an agent that takes no more: its last words are still read */
-	struct vs_node		 node;		/* on srv->live or srv->dead */
-	struct server		*srv;
-	struct conn		*peer;		/* the other half; NULL before pairing and after a death */
-	const struct conn_state	*state;		/* changed only by conn_goto() */
-	struct vs_watch		 io;
+	bool			 failed:1;	/* the socket is of no more use; the next to look buries it */
+	bool			 hung_up:1;	/* EPOLLHUP was seen: neither direction lives */
+	bool			 ending:1;	/* the end of what it sends is near, or an error */
+	bool			 unread:1;	/* there may be bytes that no event will tell of again */
+	bool			 mid_frame:1;	/* the peer has the beginning of a frame but not its end */
+	bool			 judged:1;	/* the frame under way is held back until it is whole */
+	bool			 deaf:1;	/* its frames make no sense any more: track is not fed */
+	bool			 spent:1;	/* an agent that takes no more: its last words are still read */
 	int			 fd;		/* owned; io.fd is -1 while not polled */
 	uint32_t		 chunk;		/* how much one read asks for; follows what comes */
-	struct vs_buf		 out;		/* capped at CONN_OUT_MAX */
-	vs_msec			 deadline;	/* of the state; 0: none */
-	vs_msec			 moved;		/* when out last shrank or came to hold something */
-	const char		*why;		/* first reason to close, static; later ones lose */
-	struct vs_ws_track	 track;		/* of what is read from this socket */
-	struct frames_held	*held;		/* read but not to be passed yet; NULL: nothing */
-	struct handshake	*handshake;	/* client, until it is upgraded or refused; owned */
+	const struct conn_state	*state;		/* changed only by conn_goto() */
+	struct conn		*peer;		/* the other half; NULL before pairing and after a death */
+	struct server		*srv;
 	struct tunnel		*tunnel;	/* both halves, from the moment the client is counted */
+	struct frames_held	*held;		/* read but not to be passed yet; NULL: nothing */
+	vs_msec			 moved;		/* when out last shrank or came to hold something */
+	struct vs_watch		 io;
+	struct vs_buf		 out;		/* capped at CONN_OUT_MAX */
+	struct vs_ws_track	 track;		/* of what is read from this socket */
+	vs_msec			 deadline;	/* of the state; 0: none */
+	const char		*why;		/* first reason to close, static; later ones lose */
+	struct handshake	*handshake;	/* client, until it is upgraded or refused; owned */
+	struct vs_node		 node;		/* on srv->live or srv->dead */
 };
 
 #define CONN_CHUNK_MIN	(64U * 1024)
