@@ -26,20 +26,23 @@ desk_socket_fits(int fd, bool listening)
 	       sock_opt_is(fd, SO_ACCEPTCONN, listening) && (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0;
 }
 
-/* Failure shows as the link's end. */
+/*
+ * One question at a time: an answer then belongs to it, whatever was wanted meanwhile.
+ * A failure to ask shows as the link's end.
+ */
 static void
 desk_ask(struct desk *desk)
 {
 	struct link_msg msg = { .type = LINK_WANT_SOCKETS };
-	int count = desk->wanted + DESK_SPARE - desk->nspare - desk->asked;
+	int count = desk->wanted + DESK_SPARE - desk->nspare;
 
 	if (count > LINK_MAX_FDS)
 		count = LINK_MAX_FDS;
-	if (count <= 0 || !desk->greeted)
+	if (count <= 0 || desk->asked > 0 || !desk->greeted)
 		return;
 	msg.arg[0] = count;
 	if (link_send(desk->watch.fd, &msg, NULL, 0) == 0)
-		desk->asked += count;
+		desk->asked = count;
 }
 
 static bool
@@ -60,6 +63,7 @@ desk_got_sockets(struct desk *desk, const int *fds, size_t nfds)
 	desk->asked = 0;
 	desk->wanted = 0;
 	desk->hooks->sockets(desk->ctx);
+	desk_ask(desk);
 	return true;
 }
 
