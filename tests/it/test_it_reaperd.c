@@ -98,12 +98,12 @@ reaperd__makes_a_queued_session_run(void **state)
 	    id);
 	assert_string_equal(text, "READY true k1");
 	free(text);
-	/* The whole way from the row to the agent's start, with a fake that takes 20 ms. */
+	/* How fast is a matter of bench/; here the machine may be busy with anything. */
 	assert_in_range(sql_int(rd.conn,
 			    "SELECT extract(epoch FROM running_at - created_at) * 1000"
 			    " FROM ventus.session WHERE id = '%s'",
 			    id),
-	    20, 2000);
+	    20, 10000);
 }
 
 static void
