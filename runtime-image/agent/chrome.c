@@ -30,7 +30,6 @@
  */
 enum step {
 	STEP_DONE,
-	STEP_VERSION,
 	STEP_TARGETS,
 	STEP_PLACED,
 	STEP_ATTACH,
@@ -44,8 +43,6 @@ static int
 chrome_params(const struct chrome *chrome, struct vs_buf *out)
 {
 	switch (chrome->step) {
-	case STEP_VERSION:
-		return vs_buf_puts(out, "\"method\":\"Browser.getVersion\"");
 	case STEP_TARGETS:
 		return vs_buf_puts(out, "\"method\":\"Target.getTargets\"");
 	case STEP_ATTACH:
@@ -221,9 +218,6 @@ static void
 chrome_answered(struct chrome *chrome, struct json_object *result)
 {
 	switch (chrome->step) {
-	case STEP_VERSION:
-		chrome_go(chrome, STEP_TARGETS);
-		break;
 	case STEP_TARGETS:
 		chrome_targets(chrome, result);
 		break;
@@ -405,7 +399,7 @@ chrome_attach(struct chrome *chrome, int in_fd, int out_fd, int log_fd)
 		return rc;
 	chrome->in_fd = in_fd;
 	/* The pipe keeps it until Chrome is there to read it. */
-	chrome_call(chrome, STEP_VERSION);
+	chrome_call(chrome, STEP_TARGETS);
 	return 0;
 }
 

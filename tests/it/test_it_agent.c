@@ -624,6 +624,58 @@ isolation__nothing_runs_as_root_or_with_a_capability(void **state)
 	}
 }
 
+/* --- The self-test --- */
+
+/* Its exit status; no_namespaces: where no user namespace can be made. */
+static int
+self_test(bool no_namespaces, char *ret_text, size_t size)
+{
+	const char *build = getenv("top_builddir");
+	char path[4096];
+	int says[2], status;
+
+	(void)snprintf(path, sizeof(path), "%s/ventus-agent", build == NULL ? "." : build);
+	assert_int_equal(pipe2(says, O_CLOEXEC), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		(void)dup2(says[1], 1);
+		/* Within one whose only user has no name, the kernel refuses another. */
+		if (no_namespaces &&
+		    ((geteuid() == 0 && setuid(65534) < 0) || unshare(CLONE_NEWUSER) < 0))
+			_exit(99);
+		(void)execl(path, "ventus-agent", "--self-test", (char *)NULL);
+		_exit(98);
+	}
+	(void)close(says[1]);
+	ssize_t len = read(says[0], ret_text, size - 1);
+	ret_text[len < 0 ? 0 : len] = '\0';
+	(void)close(says[0]);
+	(void)waitpid(pid, &status, 0);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void
+self_test__passes_where_runtimes_run(void **state)
+{
+	char text[512];
+
+	(void)state;
+	assert_int_equal(self_test(false, text, sizeof(text)), 0);
+	assert_string_equal(text, "This machine can run sandboxed desktops.\n");
+}
+
+static void
+self_test__says_what_is_missing(void **state)
+{
+	char text[512];
+
+	(void)state;
+	assert_int_equal(self_test(true, text, sizeof(text)), 1);
+	assert_non_null(strstr(text, "user namespaces"));
+	assert_non_null(strchr(text, '\n'));
+}
+
 /* --- Ends --- */
 
 static void
@@ -869,6 +921,8 @@ main(void)
 		cmocka_unit_test(isolation__abstract_sockets_are_the_sessions_own),
 		cmocka_unit_test(isolation__files_of_the_host_are_not_there),
 		cmocka_unit_test(isolation__nothing_runs_as_root_or_with_a_capability),
+		cmocka_unit_test(self_test__passes_where_runtimes_run),
+		cmocka_unit_test(self_test__says_what_is_missing),
 		cmocka_unit_test(end__stop_leaves_nothing_within_two_seconds),
 		cmocka_unit_test(end__stop_works_while_starting),
 		cmocka_unit_test(end__killed_agent_takes_all_with_it),

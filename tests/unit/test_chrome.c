@@ -130,23 +130,21 @@ static void
 chrome__is_ready_when_it_answers_and_is_placed(void **state)
 {
 	(void)state;
-	expect("Browser.getVersion");
+	expect("Target.getTargets");
 	say("noise\n\nDevTools listening on ws://127.0.0.1:9222/dev");
 	assert_false(chrome_ready(&chrome));
 	say("tools/browser/ab-cd\nmore noise\n");
 	assert_false(chrome_ready(&chrome));
-	answer("{\"id\":1,\"result\":{}}");
-	expect("Target.getTargets");
-	answer("{\"id\":2,\"result\":{\"targetInfos\":[]}}");
+	answer("{\"id\":1,\"result\":{\"targetInfos\":[]}}");
 	expect("Target.getTargets"); /* until there is a page */
 	answer(
-	    "{\"id\":2,\"result\":{\"targetInfos\":["
+	    "{\"id\":1,\"result\":{\"targetInfos\":["
 	    "{\"type\":\"iframe\",\"targetId\":\"X\"},{\"type\":\"page\",\"targetId\":\"AB\"}]}}");
 	expect("\"targetId\":\"AB\"");
-	answer("{\"id\":3,\"result\":{\"windowId\":7,\"bounds\":{\"windowState\":\"normal\"}}}");
+	answer("{\"id\":2,\"result\":{\"windowId\":7,\"bounds\":{\"windowState\":\"normal\"}}}");
 	assert_false(chrome_ready(&chrome));
 	expect("Browser.getWindowForTarget");
-	answer("{\"id\":3,\"result\":{\"windowId\":7,\"bounds\":{\"windowState\":\"maximized\"}}}");
+	answer("{\"id\":2,\"result\":{\"windowId\":7,\"bounds\":{\"windowState\":\"maximized\"}}}");
 	assert_true(chrome_ready(&chrome));
 	assert_string_equal(chrome.cdp_path, "/devtools/browser/ab-cd");
 	assert_int_equal(chrome.port, 9222);
@@ -156,15 +154,13 @@ chrome__is_ready_when_it_answers_and_is_placed(void **state)
 static void
 bring_to_size(void)
 {
-	expect("Browser.getVersion");
-	answer("{\"id\":1,\"result\":{}}");
 	expect("Target.getTargets");
-	answer("{\"id\":2,\"result\":{\"targetInfos\":[{\"type\":\"page\",\"targetId\":\"AB\"}]}}");
+	answer("{\"id\":1,\"result\":{\"targetInfos\":[{\"type\":\"page\",\"targetId\":\"AB\"}]}}");
 	expect("Browser.getWindowForTarget");
-	answer("{\"id\":3,\"result\":{\"windowId\":7,\"bounds\":{\"windowState\":\"maximized\"}}}");
+	answer("{\"id\":2,\"result\":{\"windowId\":7,\"bounds\":{\"windowState\":\"maximized\"}}}");
 	expect("Target.attachToTarget");
 	answer("{\"method\":\"Target.attachedToTarget\",\"params\":{}}");
-	answer("{\"id\":4,\"result\":{\"sessionId\":\"S1\"}}");
+	answer("{\"id\":3,\"result\":{\"sessionId\":\"S1\"}}");
 }
 
 static void
@@ -174,12 +170,12 @@ chrome__sets_a_wrong_size_right(void **state)
 	bring_to_size();
 	for (int i = 0; i < 20; i++) {
 		expect("innerWidth");
-		answer("{\"id\":5,\"result\":{\"result\":{\"value\":\"1280x664\"}}}");
+		answer("{\"id\":4,\"result\":{\"result\":{\"value\":\"1280x664\"}}}");
 	}
 	expect("\"windowId\":7,\"width\":1280,\"height\":720");
-	answer("{\"id\":6,\"result\":{}}");
+	answer("{\"id\":5,\"result\":{}}");
 	expect("innerWidth");
-	answer("{\"id\":5,\"result\":{\"result\":{\"value\":\"1280x720\"}}}");
+	answer("{\"id\":4,\"result\":{\"result\":{\"value\":\"1280x720\"}}}");
 	assert_int_equal(chrome.step, 0);
 }
 
@@ -191,7 +187,7 @@ chrome__leaves_a_right_size_alone(void **state)
 	(void)state;
 	bring_to_size();
 	expect("\"sessionId\":\"S1\"");
-	answer("{\"id\":5,\"result\":{\"result\":{\"value\":\"1280x720\"}}}");
+	answer("{\"id\":4,\"result\":{\"result\":{\"value\":\"1280x720\"}}}");
 	assert_int_equal(chrome.step, 0);
 	assert_int_equal(read(in[0], &byte, 1), -1);
 }
@@ -205,22 +201,20 @@ chrome__emulates_what_is_narrower_than_a_window(void **state)
 
 	(void)state;
 	chrome.viewport.width = 320;
-	expect("Browser.getVersion");
-	answer("{\"id\":1,\"result\":{}}");
 	expect("Target.getTargets");
-	answer("{\"id\":2,\"result\":{\"targetInfos\":[{\"type\":\"page\",\"targetId\":\"AB\"}]}}");
+	answer("{\"id\":1,\"result\":{\"targetInfos\":[{\"type\":\"page\",\"targetId\":\"AB\"}]}}");
 	expect("Browser.getWindowForTarget");
-	answer("{\"id\":3,\"result\":{\"windowId\":7,\"bounds\":{\"windowState\":\"maximized\"}}}");
+	answer("{\"id\":2,\"result\":{\"windowId\":7,\"bounds\":{\"windowState\":\"maximized\"}}}");
 	expect("Target.setAutoAttach");
 	answer(attached);
 	expect("Emulation.setDeviceMetricsOverride");
 	assert_int_equal(changes, 0);
+	answer("{\"id\":6,\"result\":{}}");
 	answer("{\"id\":7,\"result\":{}}");
-	answer("{\"id\":8,\"result\":{}}");
 	assert_int_equal(changes, 1);
 	answer(attached);
 	expect("\"sessionId\":\"S1\",\"params\":{\"width\":320,\"height\":720");
-	answer("{\"id\":8,\"result\":{}}");
+	answer("{\"id\":7,\"result\":{}}");
 	assert_int_equal(changes, 1);
 }
 
@@ -229,10 +223,8 @@ static void
 chrome__takes_no_strange_id(void **state)
 {
 	(void)state;
-	expect("Browser.getVersion");
-	answer("{\"id\":1,\"result\":{}}");
 	expect("Target.getTargets");
-	answer("{\"id\":2,\"result\":{\"targetInfos\":["
+	answer("{\"id\":1,\"result\":{\"targetInfos\":["
 	       "{\"type\":\"page\",\"targetId\":\"A\\\",\\\"x\\\":\\\"\"}]}}");
 	expect("Target.getTargets");
 }
@@ -243,7 +235,7 @@ chrome__survives_nonsense(void **state)
 	static char long_line[4000];
 
 	(void)state;
-	expect("Browser.getVersion");
+	expect("Target.getTargets");
 	answer("nonsense");
 	answer("{\"id\":1}"); /* an error */
 	answer("[]");
