@@ -41,7 +41,7 @@ packages_install() {
 	if [ "$EUID" != 0 ]; then
 		command -v sudo >/dev/null ||
 			fail "these packages are missing and there is no sudo to install them: ${missing[*]}"
-		sudo -v || fail "sudo refused; these packages are missing: ${missing[*]}"
+		sudo true || fail "sudo refused; these packages are missing: ${missing[*]}"
 	fi
 	logged apt apt_install "${missing[@]}"
 	NOTE="${#missing[@]} installed"
