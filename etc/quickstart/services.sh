@@ -68,9 +68,13 @@ service_make() {
 	} | put "$dir/run" 0755
 }
 
+# A daemon whose runsv was killed would be in the way of the one that the next runsv
+# starts: it ends with its runsv. (lighttpd loses this when it becomes another user; it
+# serves on.)
 services_make() {
 	local conf=$VAR/etc/ventus.conf sbin=$PREFIX/sbin
-	service_make postgres "${PG_AS[@]}" "$PG_BIN/postgres" -D "$VAR/pg" \
+	local ends=(setpriv --pdeathsig TERM --)
+	service_make postgres "${PG_AS[@]}" setpriv --pdeathsig INT -- "$PG_BIN/postgres" -D "$VAR/pg" \
 	    -c listen_addresses= -c unix_socket_directories="$RUN/pg" -c max_connections=120 \
 	    -c shared_buffers=64MB -c log_timezone=UTC -c log_line_prefix='%m [%p] '
 	# To PostgreSQL TERM means: wait for the clients. INT is what we mean.
@@ -78,9 +82,9 @@ services_make() {
 	# shellcheck disable=SC2016
 	printf '#!/bin/sh\nkill -INT "$(cat supervise/pid)"\n' |
 		put "$VAR/service/postgres/control/t" 0755
-	service_make api "$sbin/ventus-api" -c "$conf"
-	service_make cdpd "$sbin/ventus-cdpd" -c "$conf"
-	service_make reaperd "$sbin/ventus-reaperd" -c "$conf"
+	service_make api "${ends[@]}" "$sbin/ventus-api" -c "$conf"
+	service_make cdpd "${ends[@]}" "$sbin/ventus-cdpd" -c "$conf"
+	service_make reaperd "${ends[@]}" "$sbin/ventus-reaperd" -c "$conf"
 	service_make lighttpd /usr/sbin/lighttpd -D -f "$VAR/etc/lighttpd.conf"
 }
 
