@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "lib/err.h"
+#include "lib/utf8.h"
 #include "runtime-image/agent/inside.h"
 #include "runtime-image/agent/link.h"
 #include "runtime-image/agent/programs.h"
@@ -221,15 +222,41 @@ sandbox_fork(
 	return 0;
 }
 
+/*
+ * One '?' for each character outside ASCII: Chrome takes no others in --user-agent (it
+ * would then send none at all), and an HTTP header carries none.
+ */
+static int
+sandbox_copy_user_agent(const char *user_agent, char ret_text[LINK_TEXT_SIZE])
+{
+	const char *from = user_agent;
+	size_t len = 0;
+
+	while (*from != '\0') {
+		size_t step = vs_utf8_step((const uint8_t *)from, strlen(from));
+
+		if (step == 0 || len + 1 >= LINK_TEXT_SIZE)
+			return VS_EINVAL;
+		ret_text[len++] = '?';
+		if (step == 1)
+			ret_text[len - 1] = *from;
+		from += step;
+	}
+	ret_text[len] = '\0';
+	return 0;
+}
+
 static int
 sandbox_send_start(const struct agent_spec *spec, int fd)
 {
 	struct link_msg msg = { .type = LINK_START,
 		.arg = { (int32_t)spec->viewport.width, (int32_t)spec->viewport.height } };
 
-	if (spec->user_agent != NULL && (size_t)snprintf(msg.text, sizeof(msg.text), "%s",
-					    spec->user_agent) >= sizeof(msg.text))
-		return VS_ETOOBIG;
+	if (spec->user_agent != NULL) {
+		int rc = sandbox_copy_user_agent(spec->user_agent, msg.text);
+		if (rc < 0)
+			return rc;
+	}
 	return link_send(fd, &msg, NULL, 0);
 }
 

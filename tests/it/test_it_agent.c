@@ -142,7 +142,8 @@ shared_setup(void **state)
 	(void)state;
 	web_start();
 	(void)snprintf(more, sizeof(more),
-	    ",\"egress_allow\":[\"127.0.0.1:%u\"],\"user_agent\":\"Ventus test/1.0 \\\"a\\\"\"",
+	    ",\"egress_allow\":[\"127.0.0.1:%u\"],\"user_agent\":\"Ventus test/1.0 \\\"a\\\" "
+	    "\xe2\x80\xa6\"",
 	    web_port);
 	agentrun_start(&shared, &(struct agentrun_spec){ 1000, 601, 0, more });
 	agentrun_start(&other, &(struct agentrun_spec){ .more = ",\"user_agent\":null" });
@@ -280,7 +281,7 @@ browser__is_headful_and_named_as_asked(void **state)
 	char *browser;
 
 	(void)state;
-	assert_eval("navigator.userAgent", "Ventus test/1.0 \"a\"");
+	assert_eval("navigator.userAgent", "Ventus test/1.0 \"a\" ?");
 	version = cdpclient_call(&page, "Browser.getVersion", NULL);
 	browser = strdup(json_object_get_string(json_object_object_get(version, "product")));
 	assert_ptr_equal(strstr(browser, "Chrome/"), browser);
