@@ -30,7 +30,7 @@ apt_install() {
 
 packages_install() {
 	local missing
-	mapfile -t missing < <("$TOP/build-aux/packages" --missing toolchain build run platform)
+	mapfile -t missing < <("$TOP/build-aux/packages" --missing toolchain build run platform ${TLS_PORT:+tls})
 	if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
 		mapfile -t -O "${#missing[@]}" missing < <("$TOP/build-aux/packages" --missing node)
 	fi

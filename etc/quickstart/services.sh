@@ -5,6 +5,12 @@
 DAEMONS=(lighttpd api cdpd reaperd)
 SUPERVISOR=$VAR/supervisor.pid		# "pid start-time"
 
+# Clients call "localhost", which is ::1 to some of them.
+listen_addresses() {
+	echo 127.0.0.1
+	! grep -qs ' lo$' /proc/net/if_inet6 || echo '[::1]'
+}
+
 configuration_write() {
 	local host=$RUN/pg share=$PREFIX/share/ventus-sessions web
 	install -d "$VAR/etc" "$VAR/www"
@@ -14,7 +20,7 @@ configuration_write() {
 	put "$VAR/etc/ventus.conf" 0644 <<-END
 	# Written by quickstart at every start; see ventus.conf(5).
 	[platform]
-	public_url = http://localhost:$PORT
+	public_url = $PUBLIC_URL
 	state_dir = $RUN/state
 	run_dir = $RUN
 	keys_dir = $VAR/keys
@@ -31,11 +37,10 @@ configuration_write() {
 	egress_allow = ${ALLOW[*]}
 	END
 	"$PREFIX/libexec/ventus-sessions/ventus-errors" "$share/lighttpd/errors.def" \
-	    "http://localhost:$PORT" "$VAR/etc/errors"
+	    "$PUBLIC_URL" "$VAR/etc/errors"
 	web=
 	[ -z "$WEB_USER" ] || printf -v web 'server.username = "%s"\nserver.groupname = "%s"\n' \
 	    "$WEB_USER" "$WEB_USER"
-	# Clients call "localhost", which is ::1 to some of them.
 	put "$VAR/etc/lighttpd.conf" 0644 <<-END
 	server.port = $PORT
 	server.bind = "127.0.0.1"
@@ -46,8 +51,8 @@ configuration_write() {
 	var.logscrub = "$PREFIX/libexec/ventus-sessions/ventus-logscrub"
 	var.logdir = "$LOG/web"
 	include "$share/lighttpd/ventus.conf"
-	$([ ! -e /proc/net/if_inet6 ] || ! grep -q ' lo$' /proc/net/if_inet6 ||
-		echo "\$SERVER[\"socket\"] == \"[::1]:$PORT\" { }")
+	$(listen_addresses | sed -n "s/^\[::1\]$/\$SERVER[\"socket\"] == \"&:$PORT\" { }/p")
+	$(tls_configuration "$share")
 	END
 }
 
@@ -137,5 +142,5 @@ services_start() {
 	service_up "${DAEMONS[@]}"
 	wait_for 20 platform_ready ||
 		fail "the platform does not get ready; see $(said "$LOG")/{lighttpd,api,cdpd,reaperd}.log"
-	NOTE="http://localhost:$PORT"
+	NOTE=$PUBLIC_URL
 }

@@ -7,6 +7,7 @@
 api_call() {
 	local key=$1 method=$2 url=$3
 	shift 3
+	[ ! -e "$TLS_DIR/cert.pem" ] || set -- "$@" --cacert "$TLS_DIR/cert.pem"
 	curl -sS --fail-with-body -m 40 -X "$method" "$url" "$@" \
 	    -H @- <<<"Authorization: Bearer $key" 9>&-
 }
@@ -17,8 +18,9 @@ keys_make() {
 	compgen -G "$VAR/keys/*.key" >/dev/null || logged keys ventusctl keys new
 	logged bootstrap ventusctl bootstrap --env-file "$VAR/secrets/bootstrap"
 	{
-		echo "VENTUS_URL=http://localhost:$PORT"
+		echo "VENTUS_URL=$PUBLIC_URL"
 		cat "$VAR/secrets/bootstrap"
+		tls_environment
 		echo "VENTUS_EGRESS_ALLOW='${ALLOW[*]}'"
 	} | put "$env" 0600
 	# shellcheck source=/dev/null
@@ -33,6 +35,8 @@ session_first() {
 		fail "POST /v1/sessions: $(jq -r '.detail // .' <<<"$body" 2>/dev/null || echo "$body")"
 	id=$(jq -r .id <<<"$body")
 	url=$(jq -r .connect_url <<<"$body")
+	# The probe speaks no TLS; the plain door is open as well.
+	url=${url/#wss:\/\/localhost:$TLS_PORT/ws://localhost:$PORT}
 	probe=$(ventusctl probe - 2>&1 <<<"$url") || fail "the browser of session $id does not answer: $probe"
 	ms=$(($(now_ms) - from))
 	body=$(api_call "$VENTUS_API_KEY" GET "$VENTUS_URL/v1/sessions/$id?wait_for=COMPLETED&wait_seconds=10") ||
@@ -46,13 +50,13 @@ summary() {
 	local took=$((($(now_ms) - BEGIN_MS) / 100))
 	cat <<END
 
-  URL                http://localhost:$PORT
+  URL                $PUBLIC_URL
   API key            $VENTUS_API_KEY
   admin key          $ADMIN_API_KEY
                      (both in $(said "$VAR/quickstart.env"))
 
   a session          set -a; . $(said "$VAR/quickstart.env"); set +a
-                     curl -s "\$VENTUS_URL/v1/sessions" -H "Authorization: Bearer \$VENTUS_API_KEY" \\
+                     curl -s ${TLS_PORT:+--cacert "\$VENTUS_CA" }"\$VENTUS_URL/v1/sessions" -H "Authorization: Bearer \$VENTUS_API_KEY" \\
                        -H "Idempotency-Key: \$(cat /proc/sys/kernel/random/uuid)" -H 'Content-Type: application/json' -d '{}'
 
   drive it           const { chromium } = require('playwright-core');
@@ -65,6 +69,6 @@ summary() {
   logs               $(said "$LOG")
   end it             $([ -n "$DETACH" ] && echo "$HERE/quickstart --stop" || echo "Ctrl-C, or $HERE/quickstart --stop")
 
-Ready in $((took / 10)).$((took % 10)) s: the platform runs at http://localhost:$PORT.
+Ready in $((took / 10)).$((took % 10)) s: the platform runs at $PUBLIC_URL.
 END
 }

@@ -66,7 +66,7 @@ platform_stop_said() {
 platform_says_running() {
 	local i=$VAR/quickstart.env url=
 	[ ! -r "$i" ] || url=$(sed -n 's/^VENTUS_URL=//p' "$i")
-	if platform_runs && [ -n "$url" ] && curl -sf -m 3 -o /dev/null "$url/v1/ready"; then
+	if platform_runs && [ -n "$url" ] && curl -sfk -m 3 -o /dev/null "$url/v1/ready"; then
 		echo "the platform is running already: $url (./quickstart --stop ends it)"
 		return
 	fi

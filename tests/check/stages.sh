@@ -14,7 +14,7 @@ as_root() {
 
 stage_packages() {
 	local missing
-	mapfile -t missing < <("$TOP/build-aux/packages" --missing toolchain build run platform test)
+	mapfile -t missing < <("$TOP/build-aux/packages" --missing toolchain build run platform tls test)
 	if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
 		mapfile -t -O "${#missing[@]}" missing < <("$TOP/build-aux/packages" --missing node)
 	fi
