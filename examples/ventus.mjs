@@ -75,10 +75,10 @@ const html = `<!doctype html><title>Ventus example</title>
 <h1>Not clicked yet</h1><button onclick="document.querySelector('h1').textContent = 'Clicked'">Click me</button>`;
 
 // A page on a local port that the platform's operator lets sessions reach.
-export async function pageServe() {
+export async function pageServe(page = html) {
 	const server = createServer((req, res) => {
 		res.writeHead(200, { 'content-type': 'text/html; charset=utf-8' });
-		res.end(html);
+		res.end(page);
 	});
 	for (let port = 8090; port <= 8099; port++) {
 		const bound = await new Promise((resolve) => {

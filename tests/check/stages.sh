@@ -18,6 +18,8 @@ stage_packages() {
 	if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
 		mapfile -t -O "${#missing[@]}" missing < <("$TOP/build-aux/packages" --missing node)
 	fi
+	command -v go >/dev/null ||
+		mapfile -t -O "${#missing[@]}" missing < <("$TOP/build-aux/packages" --missing go)
 	[ ${#missing[@]} -gt 0 ] || return 0
 	echo "   installing ${missing[*]}"
 	logged apt-update as_root env DEBIAN_FRONTEND=noninteractive apt-get -q update &&
