@@ -123,6 +123,8 @@ outside_main(void)
 	}
 	vs_buf_init(&fault, 4096);
 	int rc = agent_spec_read(SPEC_FD, &agent.spec, &fault);
+	/* What else was inherited would stay open as long as the session. */
+	(void)close_range(SPEC_FD, ~0U, 0);
 	if (rc < 0)
 		log_error("agent.start", VS_LOG_ERR(rc), VS_LOG_STR("detail", vs_buf_str(&fault)));
 	vs_buf_fini(&fault);
