@@ -30,21 +30,36 @@ export async function serve(verbs) {
 	process.exit(0);
 }
 
-// The tests' side.
+const PATIENCE_MS = 25_000;
+
+// The tests' side. A client that does not answer in time is killed, and then every
+// further command fails at once.
 export class Client {
 	constructor([program, ...args], env) {
 		this.child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, ...env } });
 		this.ended = new Promise((resolve) => this.child.once('close', resolve));
 		this.waiting = [];
 		createInterface({ input: this.child.stdout }).on('line', (line) => this.waiting.shift()?.resolve(JSON.parse(line)));
-		this.ended.then((code) => this.waiting.forEach(({ reject }) => reject(new Error(`the client ended: ${code}`))));
-		this.child.once('error', (error) => this.waiting.forEach(({ reject }) => reject(error)));
+		this.ended.then((code) => this.fail(new Error(`the client has ended (${code})`)));
+		this.child.once('error', (error) => this.fail(error));
+		this.child.stdin.on('error', (error) => this.fail(error));
+	}
+
+	fail(error) {
+		this.failed ??= error;
+		this.waiting.splice(0).forEach(({ reject }) => reject(this.failed));
 	}
 
 	async do(verb, slot, more = {}) {
+		if (this.failed)
+			throw this.failed;
+		const late = setTimeout(() => {
+			this.fail(new Error(`${verb}: no answer in ${PATIENCE_MS} ms`));
+			this.child.kill('SIGKILL');
+		}, PATIENCE_MS);
 		const came = new Promise((resolve, reject) => this.waiting.push({ resolve, reject }));
 		this.child.stdin.write(`${JSON.stringify({ do: verb, slot, ...more })}\n`);
-		const { value, error } = await came;
+		const { value, error } = await came.finally(() => clearTimeout(late));
 		if (error !== undefined)
 			throw new Error(`${verb}: ${error}`);
 		return value;
