@@ -47,7 +47,7 @@ start_get(const char *id, const char *tail)
 
 	(void)snprintf(path, sizeof(path), "/v1/sessions/%s%s", id, tail);
 	return api_start(
-	    api, &(const struct api_call){ .method = "GET", .path = path, .who = VIEWER });
+	    api, &(const struct api_call){ .method = "GET", .path = path, .who = OPERATOR });
 }
 
 static struct http_answer

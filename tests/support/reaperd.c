@@ -24,7 +24,6 @@
 #include "lib/runtime/local_rec.h"
 #include "tests/support/sql.h"
 
-#define UID_BASE  392000
 #define UID_COUNT 100
 #define TURN_MS   20
 
@@ -64,6 +63,13 @@ keys_put(struct reaperd *rd)
 	reaperd_key(rd, "k1");
 }
 
+/* A range of its own for each program: several of them run side by side. */
+static int
+uid_base(void)
+{
+	return 400000 + (int)(getpid() % 5000) * UID_COUNT;
+}
+
 static void
 conf_put(struct reaperd *rd, const char *agent, const char *extra)
 {
@@ -80,7 +86,7 @@ conf_put(struct reaperd *rd, const char *agent, const char *extra)
 	    "[reaperd]\nagent_path = %s\n%s\n"
 	    "[region local]\ndriver = local\ncapacity = 6\nuid_base = %d\n",
 	    rd->dir, rd->dir, dsn, agent != NULL ? agent : fake, extra != NULL ? extra : "",
-	    UID_BASE);
+	    uid_base());
 	assert_true(n > 0 && (size_t)n < sizeof(text));
 	path_of(rd, rd->conf, sizeof(rd->conf), "ventus.conf");
 	file_put(rd->conf, text, (size_t)n);
@@ -383,7 +389,7 @@ uids_are_free(void)
 
 	if (geteuid() != 0)
 		return true;
-	local_proc_uids(UID_BASE, UID_COUNT, used);
+	local_proc_uids(uid_base(), UID_COUNT, used);
 	for (size_t i = 0; i < UID_COUNT; i++) {
 		if (used[i])
 			return false;
