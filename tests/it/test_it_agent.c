@@ -282,6 +282,7 @@ browser__is_headful_and_named_as_asked(void **state)
 
 	(void)state;
 	assert_eval("navigator.userAgent", "Ventus test/1.0 \"a\" ?");
+	assert_eval("String(navigator.webdriver)", "false");
 	version = cdpclient_call(&page, "Browser.getVersion", NULL);
 	browser = strdup(json_object_get_string(json_object_object_get(version, "product")));
 	assert_ptr_equal(strstr(browser, "Chrome/"), browser);
