@@ -30,31 +30,37 @@ others_reach() {
 	done
 }
 
-# As root, PostgreSQL, the web side and every session run as users of their own. When
-# they cannot walk to this checkout (say, below /root), all of quickstart runs again
-# in a mount namespace of its own, where /mnt is the checkout. The host sees no mount.
-place_check() {
-	local inside
-	[ "$EUID" = 0 ] || return 0
-	[ -z "${VENTUS_QUICKSTART_HERE-}" ] || return 0
-	case $VAR in
-	"$TOP"/*) inside=/mnt${VAR#"$TOP"} ;;
-	*)
-		others_reach "$(dirname "$VAR")" ||
-			fail "other users cannot reach $VAR: choose a VENTUS_VAR that they can"
-		inside=$VAR ;;
-	esac
-	! others_reach "$TOP" || return 0
+# elsewhere PROGRAM ARGUMENT... - run a program of this checkout in a mount namespace of
+# its own, where /mnt is the checkout. The host sees no mount. Does not return.
+elsewhere() {
 	# shellcheck disable=SC2016
-	exec env VENTUS_QUICKSTART_HERE="$TOP" VENTUS_VAR="$inside" \
-	    unshare --mount --propagation private -- sh -c '
+	exec unshare --mount --propagation private -- sh -c '
 		mount --bind "$1" /mnt || {
-			echo "quickstart: other users cannot reach $1 and it cannot be mounted elsewhere;" \
+			echo "$2: other users cannot reach $1 and it cannot be mounted elsewhere;" \
 			    "move the checkout, for example to /srv" >&2
 			exit 1
 		}
-		shift
-		cd /mnt && exec ./quickstart "$@"' sh "$TOP" "$@"
+		program=$2
+		shift 2
+		cd /mnt && exec "./$program" "$@"' sh "$TOP" "$@"
+}
+
+# As root, PostgreSQL, the web side and every session run as users of their own. When
+# they cannot walk to this checkout (say, below /root), all of quickstart runs elsewhere.
+place_check() {
+	[ "$EUID" = 0 ] || return 0
+	[ -z "${VENTUS_QUICKSTART_HERE-}" ] || return 0
+	case $VAR in
+	"$TOP"/*) ;;
+	*)
+		others_reach "$(dirname "$VAR")" ||
+			fail "other users cannot reach $VAR: choose a VENTUS_VAR that they can" ;;
+	esac
+	! others_reach "$TOP" || return 0
+	export VENTUS_QUICKSTART_HERE=$TOP
+	[ "${VAR#"$TOP"/}" = "$VAR" ] || VAR=/mnt/${VAR#"$TOP"/}
+	export VENTUS_VAR=$VAR
+	elsewhere quickstart "$@"
 }
 
 # A path as the caller knows it.

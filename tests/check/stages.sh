@@ -38,11 +38,11 @@ configured() {
 	local dir=$CHECK/$1
 	shift
 	prepared || return
-	if [ "$(cat "$dir/arguments" 2>/dev/null)" = "$*" ] && [ -e "$dir/Makefile" ]; then
+	if [ "$(cat "$dir/arguments" 2>/dev/null)" = "$TOP $*" ] && [ -e "$dir/Makefile" ]; then
 		return 0
 	fi
 	rm -rf "$dir" && mkdir -p "$dir" && cd "$dir" && "$TOP/configure" -q --enable-werror "$@" &&
-		printf '%s\n' "$*" >"$dir/arguments"
+		printf '%s\n' "$TOP $*" >"$dir/arguments"
 }
 
 built() {
