@@ -89,7 +89,7 @@ uid_of(const char *session)
 	assert_non_null(endpoint);
 	assert_int_equal(stat(endpoint, &st), 0);
 	free(endpoint);
-	assert_true(st.st_uid >= 392000);
+	assert_true(st.st_uid >= 400000);
 	return st.st_uid;
 }
 
